@@ -1,0 +1,38 @@
+//! # CIM core: verifiable event sourcing without I/O
+//!
+//! Events are facts of a domain. This crate gives each its headers, its subject and its place in
+//! its aggregate's history, a hash chain of CIDs; it folds histories into state and verifies them.
+//! It has no clock, no randomness, no files, no sockets, no threads: time and entropy are
+//! arguments. It compiles natively and to wasm32, and its module for `wasm32-unknown-unknown`
+//! imports nothing.
+//!
+//! ## Architecture
+//!
+//! ```text
+//! command ─ decide ─> new events ─ chain ─> recorded events ─ encode ─> message(subject, headers, body)
+//!                                                                           │ append (host)
+//! state <─ fold <─ verify <─ decode <──────────────── read / subscribe ─────┘
+//! ```
+//!
+//! In reading order: [`id`] and [`time`] (names, ids, times) · [`event`] and [`metadata`] (what an
+//! event is) · [`headers`], [`subject`] and [`message`] (how it travels) · [`cid`] and [`chain`]
+//! (what proves it) · [`version`] (numbers of a history) · [`append`] (what a store may answer) ·
+//! [`aggregate`] (decide, evolve, fold) · [`upcast`] (old schemas read as new ones) · [`export`]
+//! (the file that anyone can verify).
+
+#![warn(missing_docs)]
+
+pub mod aggregate;
+pub mod append;
+pub mod chain;
+pub mod cid;
+pub mod event;
+pub mod export;
+pub mod headers;
+pub mod id;
+pub mod message;
+pub mod metadata;
+pub mod subject;
+pub mod time;
+pub mod upcast;
+pub mod version;

@@ -1,0 +1,411 @@
+//! Upcasters: payloads of an old schema, read as payloads of the current one.
+//!
+//! They act on read and on a copy: the stored bytes and the CID over them stay as they are, so an
+//! event is verified as it was written and folded as it is understood today. One payload becomes
+//! one payload here.
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::event::NewEvent;
+use crate::id::EventType;
+use crate::version::SchemaVersion;
+
+/// What an upcaster sees of an event, and what it may change.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Payload {
+    /// The name of the event's type.
+    pub event_type: EventType,
+    /// The version of the body's schema.
+    pub schema_version: SchemaVersion,
+    /// The body.
+    pub body: Bytes,
+}
+
+impl From<&NewEvent> for Payload {
+    /// Shares the body with the event; nothing is copied.
+    fn from(event: &NewEvent) -> Self {
+        Self {
+            event_type: event.event_type.clone(),
+            schema_version: event.schema_version,
+            body: event.body.clone(),
+        }
+    }
+}
+
+/// Whatever an upcaster says when it cannot read a payload.
+pub type StepError = Box<dyn Error + Send + Sync>;
+
+type Step = Arc<dyn Fn(Payload) -> Result<Payload, StepError> + Send + Sync>;
+
+/// The known steps from one schema version of an event type to the next.
+///
+/// A step leads from version n to n + 1, under the same name or another one, and there is at most
+/// one for each type and version; so every chain of steps ends, whatever they rename.
+///
+/// # Examples
+///
+/// ```
+/// use cim_core::id::EventType;
+/// use cim_core::upcast::{Payload, Upcasters};
+/// use cim_core::version::SchemaVersion;
+///
+/// let mut upcasters = Upcasters::default();
+/// upcasters.register(EventType::new("KeyMade")?, SchemaVersion::FIRST, |old| {
+///     let body: serde_json::Value = serde_json::from_slice(&old.body)?;
+///     let body = serde_json::json!({ "algorithm": body["alg"] });
+///     let event_type = EventType::new("KeyGenerated")?;
+///     Ok(Payload { event_type, body: body.to_string().into(), ..old })
+/// })?;
+///
+/// let old = Payload {
+///     event_type: EventType::new("KeyMade")?,
+///     schema_version: SchemaVersion::FIRST,
+///     body: r#"{"alg":"ed25519"}"#.into(),
+/// };
+/// let new = upcasters.upcast(old)?;
+/// assert_eq!((new.event_type.as_str(), new.schema_version.get()), ("KeyGenerated", 2));
+/// assert_eq!(new.body, r#"{"algorithm":"ed25519"}"#);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Default)]
+pub struct Upcasters {
+    steps: BTreeMap<EventType, BTreeMap<SchemaVersion, Step>>,
+}
+
+impl Upcasters {
+    /// Takes the step from version `from` of `event_type` to the version after it.
+    ///
+    /// `step` must be pure: the same payload in, the same payload out, on every machine. It gets a
+    /// payload whose schema version is already the new one, and leaves that as it is.
+    ///
+    /// # Errors
+    ///
+    /// [`UpcastError::Duplicate`] when there is a step from there already.
+    pub fn register(
+        &mut self,
+        event_type: EventType,
+        from: SchemaVersion,
+        step: impl Fn(Payload) -> Result<Payload, StepError> + Send + Sync + 'static,
+    ) -> Result<(), UpcastError> {
+        if self.step(&event_type, from).is_some() {
+            return Err(UpcastError::Duplicate {
+                event_type,
+                schema_version: from,
+            });
+        }
+        self.steps
+            .entry(event_type)
+            .or_default()
+            .insert(from, Arc::new(step));
+        Ok(())
+    }
+
+    /// Applies steps until there is none for the payload's type and schema version.
+    ///
+    /// A payload without a step is handed back as it is.
+    ///
+    /// # Errors
+    ///
+    /// [`UpcastError::Failed`] when a step cannot read the payload,
+    /// [`UpcastError::WrongVersion`] when one changes the schema version by itself.
+    pub fn upcast(&self, mut payload: Payload) -> Result<Payload, UpcastError> {
+        while let Some(step) = self.step(&payload.event_type, payload.schema_version) {
+            payload = apply(step, payload)?;
+        }
+        Ok(payload)
+    }
+
+    /// Whether there is no step at all.
+    pub fn is_empty(&self) -> bool {
+        self.steps.is_empty()
+    }
+
+    fn step(&self, event_type: &EventType, from: SchemaVersion) -> Option<&Step> {
+        self.steps.get(event_type)?.get(&from)
+    }
+}
+
+impl fmt::Debug for Upcasters {
+    /// The types and the versions that steps lead from.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let steps = self
+            .steps
+            .iter()
+            .map(|(event_type, steps)| (event_type, steps.keys()));
+        f.debug_map()
+            .entries(steps.map(|(event_type, from)| (event_type, Vec::from_iter(from))))
+            .finish()
+    }
+}
+
+/// A payload that cannot be upcast, or a step that cannot be taken.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum UpcastError {
+    /// A step could not read the payload; the source is what it said.
+    Failed {
+        /// The type before the step.
+        event_type: EventType,
+        /// The schema version before the step.
+        schema_version: SchemaVersion,
+        /// What the step said.
+        source: StepError,
+    },
+    /// A step handed back another schema version than the next: a fault of the step.
+    WrongVersion {
+        /// The type before the step.
+        event_type: EventType,
+        /// The version after the one before the step.
+        expected: SchemaVersion,
+        /// The version that it handed back.
+        found: SchemaVersion,
+    },
+    /// There is a step from this type and version already.
+    Duplicate {
+        /// The type.
+        event_type: EventType,
+        /// The version.
+        schema_version: SchemaVersion,
+    },
+}
+
+impl UpcastError {
+    /// The stable code of this fault.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Failed { .. } | Self::WrongVersion { .. } => "upcast-failed",
+            Self::Duplicate { .. } => "upcast-duplicate",
+        }
+    }
+}
+
+impl fmt::Display for UpcastError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Failed {
+                event_type,
+                schema_version,
+                ..
+            } => {
+                write!(
+                    f,
+                    "upcasting version {schema_version} of `{event_type}` failed"
+                )
+            }
+            Self::WrongVersion {
+                event_type,
+                expected,
+                found,
+            } => write!(
+                f,
+                "an upcaster of `{event_type}` went astray: expected schema version {expected}, \
+                 found {found}"
+            ),
+            Self::Duplicate {
+                event_type,
+                schema_version,
+            } => {
+                write!(
+                    f,
+                    "version {schema_version} of `{event_type}` has an upcaster already"
+                )
+            }
+        }
+    }
+}
+
+impl Error for UpcastError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Failed { source, .. } => Some(&**source),
+            Self::WrongVersion { .. } | Self::Duplicate { .. } => None,
+        }
+    }
+}
+
+fn apply(step: &Step, mut payload: Payload) -> Result<Payload, UpcastError> {
+    let (event_type, from) = (payload.event_type.clone(), payload.schema_version);
+    let failed = |source| UpcastError::Failed {
+        event_type: event_type.clone(),
+        schema_version: from,
+        source,
+    };
+    let next = SchemaVersion::new(from.get() + 1).map_err(|error| failed(error.into()))?;
+    payload.schema_version = next;
+    let payload = step(payload).map_err(failed)?;
+    if payload.schema_version != next {
+        let found = payload.schema_version;
+        return Err(UpcastError::WrongVersion {
+            event_type,
+            expected: next,
+            found,
+        });
+    }
+    Ok(payload)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::version::MAX_INTEGER;
+
+    fn name(text: &str) -> EventType {
+        EventType::new(text).expect("an event type")
+    }
+
+    fn version(number: u64) -> SchemaVersion {
+        SchemaVersion::new(number).expect("a schema version")
+    }
+
+    fn payload(event_type: &str, number: u64, body: &str) -> Payload {
+        let body = Bytes::copy_from_slice(body.as_bytes());
+        Payload {
+            event_type: name(event_type),
+            schema_version: version(number),
+            body,
+        }
+    }
+
+    /// A step that adds `text` to the body.
+    fn adding(text: &'static str) -> impl Fn(Payload) -> Result<Payload, StepError> {
+        move |old| {
+            Ok(Payload {
+                body: [&old.body, text.as_bytes()].concat().into(),
+                ..old
+            })
+        }
+    }
+
+    #[test]
+    fn steps_follow_each_other_from_the_payloads_version() {
+        let mut upcasters = Upcasters::default();
+        upcasters
+            .register(name("A"), version(2), adding("3"))
+            .expect("new");
+        upcasters
+            .register(name("A"), version(1), adding("2"))
+            .expect("new");
+        let expect = payload("A", 3, "123");
+        assert_eq!(
+            upcasters.upcast(payload("A", 1, "1")).expect("valid"),
+            expect
+        );
+        assert_eq!(
+            upcasters.upcast(payload("A", 2, "12")).expect("valid"),
+            expect
+        );
+        assert_eq!(format!("{upcasters:?}"), r#"{"A": [1, 2]}"#);
+    }
+
+    #[test]
+    fn a_payload_without_a_step_is_not_copied() {
+        let mut upcasters = Upcasters::default();
+        upcasters
+            .register(name("A"), version(1), adding("2"))
+            .expect("new");
+        for current in [payload("A", 2, "body"), payload("B", 1, "body")] {
+            let bytes = current.body.as_ptr();
+            let same = upcasters.upcast(current.clone()).expect("no step");
+            assert_eq!((same.body.as_ptr(), &same), (bytes, &current));
+        }
+    }
+
+    #[test]
+    fn a_chain_goes_on_under_the_new_name() {
+        let rename = |to: &'static str| {
+            move |old| {
+                Ok(Payload {
+                    event_type: name(to),
+                    ..old
+                })
+            }
+        };
+        let mut upcasters = Upcasters::default();
+        upcasters
+            .register(name("A"), version(1), rename("B"))
+            .expect("new");
+        upcasters
+            .register(name("B"), version(2), rename("A"))
+            .expect("new");
+        upcasters
+            .register(name("B"), version(1), adding("never"))
+            .expect("new");
+        let end = upcasters.upcast(payload("A", 1, "x")).expect("valid");
+        assert_eq!(end, payload("A", 3, "x"));
+    }
+
+    #[test]
+    fn refuses_a_second_step_from_one_version() {
+        let mut upcasters = Upcasters::default();
+        upcasters
+            .register(name("A"), version(1), adding("2"))
+            .expect("new");
+        let error = upcasters
+            .register(name("A"), version(1), adding("x"))
+            .expect_err("again");
+        assert_eq!(error.code(), "upcast-duplicate");
+        assert_eq!(
+            error.to_string(),
+            "version 1 of `A` has an upcaster already"
+        );
+        let kept = upcasters.upcast(payload("A", 1, "1")).expect("valid");
+        assert_eq!(kept.body, "12");
+    }
+
+    #[test]
+    fn says_which_step_failed_and_why() {
+        let mut upcasters = Upcasters::default();
+        upcasters
+            .register(name("A"), version(1), adding("2"))
+            .expect("new");
+        upcasters
+            .register(name("A"), version(2), |_| Err("no colour".into()))
+            .expect("new");
+        let error = upcasters
+            .upcast(payload("A", 1, "1"))
+            .expect_err("the second step fails");
+        assert_eq!(error.code(), "upcast-failed");
+        assert_eq!(error.to_string(), "upcasting version 2 of `A` failed");
+        assert_eq!(
+            error.source().map(ToString::to_string).as_deref(),
+            Some("no colour")
+        );
+    }
+
+    #[test]
+    fn refuses_a_version_that_is_not_the_next() {
+        for found in [1, 3] {
+            let mut upcasters = Upcasters::default();
+            let step = move |old| {
+                Ok(Payload {
+                    schema_version: version(found),
+                    ..old
+                })
+            };
+            upcasters
+                .register(name("A"), version(1), step)
+                .expect("new");
+            let error = upcasters
+                .upcast(payload("A", 1, ""))
+                .expect_err("a fault of the step");
+            assert!(matches!(error, UpcastError::WrongVersion { .. }), "{error}");
+        }
+    }
+
+    #[test]
+    fn nothing_follows_the_largest_version() {
+        let mut upcasters = Upcasters::default();
+        upcasters
+            .register(name("A"), version(MAX_INTEGER), adding("x"))
+            .expect("new");
+        let error = upcasters
+            .upcast(payload("A", MAX_INTEGER, ""))
+            .expect_err("no next version");
+        assert_eq!(error.code(), "upcast-failed");
+    }
+}

@@ -1,0 +1,13 @@
+//! # CIM host: event stores, and the `cim` command
+//!
+//! In reading order: [`store`] (the port, its queries and its contract) · [`memory`] and
+//! [`sqlite`] (adapters) · [`config`] (`cim.toml`) · [`import`] (foreign rows become events) ·
+//! [`clock`] (the only caller of the time and of the system's randomness) · [`cli`].
+
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod import;
+pub mod memory;
+pub mod sqlite;
+pub mod store;

@@ -1,0 +1,126 @@
+//! What [`cim_core::append::judge`] asks, answered inside the writer's transaction.
+
+use std::collections::HashMap;
+
+use cim_core::append::{HeadFound, Histories, Stored};
+use cim_core::chain;
+use cim_core::id::{AggregateKey, EventId};
+use cim_core::version::Version;
+use rusqlite::{Connection, OptionalExtension as _, Params};
+
+use super::row::{COLUMNS, Rows};
+use crate::store::InvalidEvent;
+
+/// The most row numbers of aggregates that are remembered.
+const MAX_AGGREGATES: usize = 100_000;
+
+/// What the writer remembers between appends. It holds no heads: other processes write too.
+#[derive(Debug, Default)]
+pub(super) struct Memory {
+    rows: Rows,
+    aggregates: HashMap<AggregateKey, i64>,
+}
+
+/// The histories as a connection sees them in its transaction.
+pub(super) struct SqliteHistories<'a> {
+    pub(super) connection: &'a Connection,
+    pub(super) memory: &'a mut Memory,
+}
+
+impl SqliteHistories<'_> {
+    /// The row number of an aggregate.
+    pub(super) fn aggregate(&mut self, key: &AggregateKey) -> rusqlite::Result<Option<i64>> {
+        if let Some(id) = self.memory.aggregates.get(key) {
+            return Ok(Some(*id));
+        }
+        let found = find_aggregate(self.connection, key)?;
+        if let Some(id) = found {
+            self.remember(key, id);
+        }
+        Ok(found)
+    }
+
+    /// The row number of an aggregate, which is made if it is new.
+    pub(super) fn make_aggregate(&mut self, key: &AggregateKey) -> rusqlite::Result<i64> {
+        if let Some(id) = self.aggregate(key)? {
+            return Ok(id);
+        }
+        let id = self
+            .connection
+            .prepare_cached("INSERT INTO aggregates (namespace, entity, key) VALUES (?1, ?2, ?3)")?
+            .insert([key.namespace.as_str(), key.entity.as_str(), key.id.as_str()])?;
+        self.remember(key, id);
+        Ok(id)
+    }
+
+    fn remember(&mut self, key: &AggregateKey, id: i64) {
+        if self.memory.aggregates.len() >= MAX_AGGREGATES {
+            self.memory.aggregates.clear();
+        }
+        self.memory.aggregates.insert(key.clone(), id);
+    }
+
+    fn one(
+        &mut self,
+        condition: &str,
+        params: impl Params,
+    ) -> rusqlite::Result<Option<Result<Stored, InvalidEvent>>> {
+        let (connection, rows) = (self.connection, &mut self.memory.rows);
+        connection
+            .prepare_cached(&format!("SELECT {COLUMNS} FROM events WHERE {condition}"))?
+            .query_row(params, |row| rows.event(connection, row))
+            .optional()
+            .map(|found| found.map(|row| row.map(|(position, event)| Stored { position, event })))
+    }
+}
+
+impl Histories for SqliteHistories<'_> {
+    type Error = rusqlite::Error;
+
+    fn head(&mut self, aggregate: &AggregateKey) -> rusqlite::Result<Option<HeadFound>> {
+        let Some(id) = self.aggregate(aggregate)? else { return Ok(None) };
+        let last = self.one("aggregate = ?1 ORDER BY version DESC LIMIT 1", [id])?;
+        Ok(last.map(|found| match found {
+            Ok(stored) => match chain::check_cid(&stored.event) {
+                Ok(()) => HeadFound::Sound(stored.event.head()),
+                Err(error) => {
+                    HeadFound::Broken { position: stored.position, why: error.to_string() }
+                }
+            },
+            Err(invalid) => HeadFound::Broken { position: invalid.position, why: invalid.why },
+        }))
+    }
+
+    fn at_version(
+        &mut self,
+        aggregate: &AggregateKey,
+        version: Version,
+    ) -> rusqlite::Result<Option<Stored>> {
+        let Some(id) = self.aggregate(aggregate)? else { return Ok(None) };
+        let version = i64::try_from(version.get()).expect("versions are at most 2^53 - 1");
+        let found = self.one("aggregate = ?1 AND version = ?2", [id, version])?;
+        Ok(found.and_then(Result::ok))
+    }
+
+    fn by_id(&mut self, id: EventId) -> rusqlite::Result<Option<Stored>> {
+        let found = self.one("event_id = ?1", [id.as_bytes()])?;
+        Ok(found.and_then(Result::ok))
+    }
+
+    fn has_id(&mut self, id: EventId) -> rusqlite::Result<bool> {
+        self.connection
+            .prepare_cached("SELECT 1 FROM events WHERE event_id = ?1")?
+            .exists([id.as_bytes()])
+    }
+}
+
+/// Finds the row number of an aggregate.
+pub(super) fn find_aggregate(
+    connection: &Connection,
+    key: &AggregateKey,
+) -> rusqlite::Result<Option<i64>> {
+    connection
+        .prepare_cached("SELECT id FROM aggregates WHERE namespace = ?1 AND entity = ?2 AND key = ?3")?
+        .query_row([key.namespace.as_str(), key.entity.as_str(), key.id.as_str()], |row| row.get(0))
+        .optional()
+}

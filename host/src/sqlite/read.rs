@@ -1,0 +1,315 @@
+//! Reading pages of events, on tokio's blocking threads.
+//!
+//! A page is one statement and starts behind the last row of the page before it, so no read
+//! transaction stays open while a slow receiver thinks. While a page is received, the next one is
+//! read.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use cim_core::version::Position;
+use futures_util::stream::{self, BoxStream, StreamExt as _};
+use rusqlite::types::Value;
+use rusqlite::{Connection, params_from_iter};
+use tokio::task::JoinHandle;
+
+use super::connection::{Connections, io};
+use super::histories::find_aggregate;
+use super::row::{COLUMNS, Rows};
+use crate::store::verify::ReadVerifier;
+use crate::store::{Direction, InvalidEvent, Query, ReadEvent, StoreError};
+
+/// The events of the first page; each further one is twice as large up to [`MAX_PAGE`].
+const FIRST_PAGE: usize = 256;
+
+/// The most events of a page.
+const MAX_PAGE: usize = 1024;
+
+/// The most bytes of bodies in a page, beyond its last event.
+const MAX_PAGE_BYTES: usize = 4 << 20;
+
+/// A page: events, then perhaps the fault that ends the stream.
+struct Page {
+    events: VecDeque<ReadEvent>,
+    fault: Option<StoreError>,
+    reader: Option<Reader>,
+}
+
+/// Where a read stands between two pages.
+struct Reader {
+    connections: Arc<Connections>,
+    query: Query,
+    rows: Rows,
+    verifier: ReadVerifier,
+    /// The version or position of the last row.
+    last: Option<u64>,
+    /// What was the last position when the read began; newer events are not part of it.
+    end: Option<i64>,
+    remaining: u64,
+    page_len: usize,
+}
+
+/// The events that `query` selects.
+pub(super) fn read(
+    connections: Arc<Connections>,
+    query: Query,
+) -> BoxStream<'static, Result<ReadEvent, StoreError>> {
+    let reader = Reader {
+        connections,
+        rows: Rows::default(),
+        verifier: ReadVerifier::new(&query),
+        last: None,
+        end: None,
+        remaining: query.limit.unwrap_or(u64::MAX),
+        page_len: FIRST_PAGE,
+        query,
+    };
+    let state = Receiver { events: VecDeque::new(), fault: None, next: Next::Reader(reader) };
+    stream::unfold(state, |mut state| async move {
+        let item = state.next().await?;
+        Some((item, state))
+    })
+    .boxed()
+}
+
+enum Next {
+    Reader(Reader),
+    Page(JoinHandle<Page>),
+    End,
+}
+
+struct Receiver {
+    events: VecDeque<ReadEvent>,
+    fault: Option<StoreError>,
+    next: Next,
+}
+
+impl Receiver {
+    async fn next(&mut self) -> Option<Result<ReadEvent, StoreError>> {
+        loop {
+            if let Some(event) = self.events.pop_front() {
+                return Some(Ok(event));
+            }
+            if let Some(fault) = self.fault.take() {
+                return Some(Err(fault));
+            }
+            let handle = match std::mem::replace(&mut self.next, Next::End) {
+                Next::End => return None,
+                Next::Reader(reader) => tokio::task::spawn_blocking(|| reader.page()),
+                Next::Page(handle) => handle,
+            };
+            let page = match handle.await {
+                Ok(page) => page,
+                Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+                Err(_) => return Some(Err(StoreError::Closed)),
+            };
+            self.events = page.events;
+            self.fault = page.fault;
+            if let Some(reader) = page.reader {
+                self.next = Next::Page(tokio::task::spawn_blocking(|| reader.page()));
+            }
+        }
+    }
+}
+
+impl Reader {
+    fn page(mut self) -> Page {
+        let connections = Arc::clone(&self.connections);
+        let mut events = VecDeque::with_capacity(self.page_len.min(MAX_PAGE));
+        let answer = connections.with(|connection| self.fill(connection, &mut events));
+        let (fault, more) = match answer {
+            Ok(Ok(more)) => (None, more),
+            Ok(Err(fault)) => (Some(fault), false),
+            Err(error) => (Some(io("reading events", error)), false),
+        };
+        self.page_len = (self.page_len * 2).min(MAX_PAGE);
+        Page { events, fault, reader: more.then_some(self) }
+    }
+
+    /// Reads a page into `events`; says whether there may be more.
+    fn fill(
+        &mut self,
+        connection: &Connection,
+        events: &mut VecDeque<ReadEvent>,
+    ) -> rusqlite::Result<Result<bool, StoreError>> {
+        if self.end.is_none() {
+            self.end = Some(last_row(connection)?.unwrap_or(0));
+        }
+        let aggregate = match &self.query.aggregate {
+            None => None,
+            Some(key) => match find_aggregate(connection, key)? {
+                None => return Ok(Ok(false)),
+                found => found,
+            },
+        };
+        let limit = (self.page_len as u64).min(self.remaining);
+        if limit == 0 {
+            return Ok(Ok(false));
+        }
+        let (sql, params) = self.statement(aggregate, limit);
+        let mut statement = connection.prepare_cached(&sql)?;
+        let mut found = statement.query(params_from_iter(params))?;
+        let (mut count, mut bytes) = (0, 0);
+        while let Some(row) = found.next()? {
+            count += 1;
+            let checked = match self.rows.event(connection, row)? {
+                Ok((position, event)) => {
+                    self.last = Some(match aggregate {
+                        Some(_) => event.version.get(),
+                        None => position.get(),
+                    });
+                    bytes += event.event.body.len();
+                    self.verifier.check(position, event)
+                }
+                Err(invalid) => Err(StoreError::Invalid(invalid)),
+            };
+            match checked {
+                Ok(event) => events.push_back(event),
+                Err(fault) => return Ok(Err(fault)),
+            }
+            if bytes > MAX_PAGE_BYTES {
+                break;
+            }
+        }
+        self.remaining -= count;
+        Ok(Ok(self.remaining > 0 && (count == limit || bytes > MAX_PAGE_BYTES)))
+    }
+
+    /// The statement of the next page. A `+` before a column keeps SQLite from choosing that
+    /// column's index, which would have to sort the whole answer for each page.
+    fn statement(&self, aggregate: Option<i64>, limit: u64) -> (String, Vec<Value>) {
+        let query = &self.query;
+        let mut sql = Conditions::default();
+        let backwards = query.direction == Direction::Backwards;
+        let order = if aggregate.is_some() { "version" } else { "position" };
+        if let Some(id) = aggregate {
+            sql.and("aggregate =", id);
+        }
+        if let Some(id) = &query.event_id {
+            sql.and("event_id =", id.as_bytes().to_vec());
+        }
+        let mut indexed = aggregate.is_some() || query.event_id.is_some();
+        if let Some(id) = &query.correlation {
+            let column = if indexed { "+correlation_id =" } else { "correlation_id =" };
+            sql.and(column, id.as_bytes().to_vec());
+            indexed = true;
+        }
+        if let Some(name) = &query.event_type {
+            let column = if indexed { "+type =" } else { "type =" };
+            sql.and(column, name.as_str().to_owned());
+        }
+        if query.namespace.is_some() || query.entity.is_some() {
+            let mut of = Conditions::default();
+            if let Some(namespace) = &query.namespace {
+                of.and("namespace =", namespace.as_str().to_owned());
+            }
+            if let Some(entity) = &query.entity {
+                of.and("entity =", entity.as_str().to_owned());
+            }
+            sql.within("+aggregate IN (SELECT id FROM aggregates WHERE", of);
+        }
+        if let Some(version) = query.from_version {
+            sql.and("version >=", number(version.get()));
+        }
+        if let Some(version) = query.to_version {
+            sql.and("version <=", number(version.get()));
+        }
+        if let Some(time) = query.since {
+            sql.and("time >=", number(time.micros()));
+        }
+        if let Some(time) = query.until {
+            sql.and("time <=", number(time.micros()));
+        }
+        if let Some(position) = query.after {
+            let column = if aggregate.is_some() { "+position >" } else { "position >" };
+            sql.and(column, number(position.get()));
+        }
+        if let Some(end) = self.end {
+            sql.and(if aggregate.is_some() { "+position <=" } else { "position <=" }, end);
+        }
+        if let Some(last) = self.last {
+            sql.and(&format!("{order} {}", if backwards { "<" } else { ">" }), number(last));
+        }
+        let direction = if backwards { "DESC" } else { "ASC" };
+        let Conditions { text, mut params } = sql;
+        params.push(Value::from(number(limit)));
+        let text =
+            format!("SELECT {COLUMNS} FROM events WHERE{text} ORDER BY {order} {direction} LIMIT ?");
+        (text, params)
+    }
+}
+
+/// Conditions that hold together, with their values.
+#[derive(Default)]
+struct Conditions {
+    text: String,
+    params: Vec<Value>,
+}
+
+impl Conditions {
+    fn and(&mut self, column: &str, value: impl Into<Value>) {
+        self.join();
+        self.text.push_str(column);
+        self.text.push_str(" ?");
+        self.params.push(value.into());
+    }
+
+    fn within(&mut self, begin: &str, inner: Self) {
+        self.join();
+        self.text.push_str(begin);
+        self.text.push_str(&inner.text);
+        self.text.push(')');
+        self.params.extend(inner.params);
+    }
+
+    fn join(&mut self) {
+        self.text.push_str(if self.text.is_empty() { " " } else { " AND " });
+    }
+}
+
+/// A row of the log for a subscription: an event, or what is wrong with it.
+pub(super) type LogRow = (Position, Result<ReadEvent, InvalidEvent>);
+
+/// Reads at most a page of the log behind a position, each event checked against its CID.
+pub(super) fn log_page(
+    connection: &Connection,
+    rows: &mut Rows,
+    verifier: &mut ReadVerifier,
+    after: Option<Position>,
+) -> rusqlite::Result<VecDeque<LogRow>> {
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM events WHERE position > ?1 ORDER BY position LIMIT {MAX_PAGE}"
+    ))?;
+    let mut found = statement.query([number(after.map_or(0, Position::get))])?;
+    let mut page = VecDeque::new();
+    let mut bytes = 0;
+    while let Some(row) = found.next()? {
+        let (position, item) = match rows.event(connection, row)? {
+            Ok((position, event)) => {
+                bytes += event.event.body.len();
+                match verifier.check(position, event) {
+                    Ok(event) => (position, Ok(event)),
+                    Err(StoreError::Invalid(invalid)) => (position, Err(invalid)),
+                    Err(_) => unreachable!("a verifier only finds invalid events"),
+                }
+            }
+            Err(invalid) => (invalid.position, Err(invalid)),
+        };
+        page.push_back((position, item));
+        if bytes > MAX_PAGE_BYTES {
+            break;
+        }
+    }
+    Ok(page)
+}
+
+/// The last row number.
+pub(super) fn last_row(connection: &Connection) -> rusqlite::Result<Option<i64>> {
+    connection
+        .prepare_cached("SELECT max(position) FROM events")?
+        .query_row([], |row| row.get(0))
+}
+
+fn number(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,103 @@
+//! `cargo xtask test`: every check that a change has to pass.
+
+use std::fs;
+
+use crate::command::Run;
+use crate::failure::{Doing, Failure};
+use crate::imports::Border;
+use crate::js;
+use crate::setup::{self, Needs};
+use crate::steps::{self, Step};
+use crate::tools::CARGO_DENY;
+use crate::workspace::Workspace;
+
+/// Runs the named checks, or all.
+pub(crate) fn run(workspace: &Workspace, names: &[String], list: bool) -> Result<(), Failure> {
+    let steps = steps(workspace);
+    if list {
+        steps::list(&steps);
+        return Ok(());
+    }
+    let steps = steps::select(steps, names)?;
+    setup::prepare(Needs::Test)?;
+    steps::run_all("test", &steps)
+}
+
+fn steps(workspace: &Workspace) -> Vec<Step<'_>> {
+    let cargo = |line: &'static str| Run::cargo().args(line.split(' ')).dir(workspace.root());
+    vec![
+        Step::new("fmt", "the code is formatted", move || {
+            cargo("fmt --all --check").run()
+        }),
+        Step::new("clippy", "no warnings of compiler and clippy", move || {
+            cargo("clippy --locked --workspace --all-targets -- -D warnings").run()
+        }),
+        Step::new("deny", "licences, banned packages, sources", move || {
+            let programs = CARGO_DENY.ready()?;
+            cargo("deny check licenses bans sources")
+                .search_first(&programs)
+                .run()
+        }),
+        Step::new("doc", "documentation without warnings", move || {
+            cargo("doc --locked --workspace --no-deps")
+                .env("RUSTDOCFLAGS", "-Dwarnings")
+                .run()
+        }),
+        Step::new("rust", "all Rust tests, natively", move || {
+            // Tests of the command start the built program.
+            cargo("build --locked --workspace --bins").run()?;
+            cargo("test --locked --workspace --no-fail-fast").run()
+        }),
+        Step::new(
+            "core-wasm",
+            "unit tests of the core, in WebAssembly",
+            move || cargo("test --locked --package cim-core --lib --target wasm32-wasip1").run(),
+        ),
+        Step::new(
+            "core-imports",
+            "the core asks nothing of its host",
+            move || core_imports(workspace),
+        ),
+        Step::new("js", "the npm package: build and tests", move || {
+            js::test(workspace)
+        }),
+        Step::new(
+            "js-package",
+            "the npm package, packed and installed",
+            move || {
+                js::build(workspace)?;
+                js::packaging(workspace)
+            },
+        ),
+        Step::new("bench-builds", "the benchmarks compile", move || {
+            cargo("bench --locked --package cim-tests --no-run").run()
+        }),
+    ]
+}
+
+/// Builds the core as a bare module, reads what it imports, and runs it without giving it anything.
+fn core_imports(workspace: &Workspace) -> Result<(), Failure> {
+    Run::cargo()
+        .args(["build", "--locked", "--release", "--package", "core-wasm"])
+        .args(["--target", "wasm32-unknown-unknown"])
+        .dir(workspace.root())
+        .run()?;
+    let path = workspace.built("wasm32-unknown-unknown/release/core_wasm.wasm");
+    let doing = || format!("cannot read `{}`", path.display());
+    let border = Border::parse(&fs::read(&path).doing(doing)?).doing(doing)?;
+    if let Some(first) = border.imports.first() {
+        return Err(Failure::new(format!(
+            "the core imports {} things, the first is {first}",
+            border.imports.len()
+        ))
+        .help(
+            "find the dependency: cargo tree --package cim-core --target wasm32-unknown-unknown",
+        ));
+    }
+    println!("No imports. Exports: {}", border.exports.join(" "));
+    Run::new("node")
+        .arg("tests/core-wasm/call.mjs")
+        .arg(&path)
+        .dir(workspace.root())
+        .run()
+}

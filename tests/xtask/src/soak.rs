@@ -1,0 +1,188 @@
+//! `cargo xtask soak`: checks that take long, because they look for what seldom happens.
+
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::io::{BufWriter, Write};
+use std::path::Path;
+use std::time::Instant;
+
+use crate::cim::Cim;
+use crate::command::Run;
+use crate::failure::{Doing, Failure};
+use crate::js;
+use crate::setup::{self, Needs};
+use crate::steps::{self, Step};
+use crate::tools::CARGO_FUZZ;
+use crate::workspace::Workspace;
+
+/// How long each check goes on.
+#[derive(Debug)]
+pub(crate) struct Length {
+    pub(crate) seconds: u64,
+    pub(crate) rounds: u64,
+    pub(crate) events: u64,
+}
+
+/// Runs the named long checks, or all.
+pub(crate) fn run(
+    workspace: &Workspace,
+    names: &[String],
+    list: bool,
+    length: &Length,
+) -> Result<(), Failure> {
+    let steps = steps(workspace, length)?;
+    if list {
+        steps::list(&steps);
+        return Ok(());
+    }
+    let steps = steps::select(steps, names)?;
+    setup::prepare(Needs::Test)?;
+    steps::run_all("soak", &steps)
+}
+
+fn steps<'a>(workspace: &'a Workspace, length: &'a Length) -> Result<Vec<Step<'a>>, Failure> {
+    let mut steps = vec![
+        Step::new(
+            "crash",
+            format!(
+                "{} rounds of kill -9 under writers, about 20 minutes for 1000",
+                length.rounds
+            ),
+            move || crash(workspace, length.rounds),
+        ),
+        Step::new(
+            "million",
+            format!(
+                "import, verify and export {} events, a few minutes for 1000000",
+                length.events
+            ),
+            move || million(workspace, length.events),
+        ),
+    ];
+    for target in fuzz_targets(workspace)? {
+        steps.push(Step::new(
+            format!("fuzz-{target}"),
+            format!("{} seconds of fuzzing", length.seconds),
+            move || fuzz(workspace, &target, length.seconds),
+        ));
+    }
+    Ok(steps)
+}
+
+fn crash(workspace: &Workspace, rounds: u64) -> Result<(), Failure> {
+    let cargo = |arguments: &[&str]| Run::cargo().args(arguments).dir(workspace.root());
+    cargo(&["build", "--locked", "--release", "--workspace", "--bins"]).run()?;
+    cargo(&["test", "--locked", "--release", "--package", "cim-tests"])
+        .args(["--test", "crash", "--", "--nocapture"])
+        .env("CIM_CRASH_ROUNDS", rounds.to_string())
+        .run()
+}
+
+/// A large import: again it appends nothing; store and export verify, in Node too, with one result.
+fn million(workspace: &Workspace, events: u64) -> Result<(), Failure> {
+    let temp = tempfile::tempdir().doing(|| "cannot make a folder".to_owned())?;
+    write_rows(&temp.path().join("large.csv"), events).doing(|| "cannot write rows".to_owned())?;
+    js::build(workspace)?;
+    let cim = Cim::build_release(workspace, temp.path())?;
+    let import =
+        "import large.csv --entity parcel --id-field id --type-field what --time-field when";
+    timed(|| cim.run(import).run())?;
+    timed(|| cim.run(import).run())?;
+    timed(|| cim.run("stats").run())?;
+    timed(|| cim.run("verify").run())?;
+    timed(|| cim.run("export large.cim").run())?;
+    let rust = timed(|| cim.run("verify --export large.cim --json").shown_output(0))?;
+    let node = timed(|| {
+        cim.other("node")
+            .arg(workspace.path("js/bin/cim-events.mjs"))
+            .args(["verify", "large.cim"])
+            .shown_output(0)
+    })?;
+    if rust == node {
+        return Ok(());
+    }
+    Err(Failure::new("Rust and Node disagree about the export"))
+}
+
+/// Rows of parcels whose histories interleave, from a fixed sequence of numbers.
+fn write_rows(path: &Path, events: u64) -> std::io::Result<()> {
+    const STATIONS: u64 = 10;
+    let mut out = BufWriter::new(File::create(path)?);
+    writeln!(out, "id,what,when,station,weight")?;
+    for row in 0..events {
+        let (round, parcel) = (row % STATIONS, row / STATIONS);
+        let what = match round {
+            0 => "Parcel accepted",
+            9 => "Parcel delivered",
+            _ => "Parcel moved",
+        };
+        let time = parcel % 86_400;
+        writeln!(
+            out,
+            "p-{parcel},{what},2025-01-{:02}T{:02}:{:02}:{:02}Z,station-{},{}",
+            1 + round,
+            time / 3600,
+            time / 60 % 60,
+            time % 60,
+            (parcel + round * 7) % 97,
+            100 + parcel % 900,
+        )?;
+    }
+    out.flush()
+}
+
+fn timed<T>(work: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
+    let start = Instant::now();
+    let result = work();
+    println!("  took {:.1} s", start.elapsed().as_secs_f64());
+    result
+}
+
+fn fuzz_targets(workspace: &Workspace) -> Result<Vec<String>, Failure> {
+    let folder = workspace.path("tests/fuzz/fuzz_targets");
+    if !folder.is_dir() {
+        return Ok(Vec::new());
+    }
+    let doing = || format!("cannot list `{}`", folder.display());
+    let mut targets = Vec::new();
+    for entry in fs::read_dir(&folder).doing(doing)? {
+        let path = entry.doing(doing)?.path();
+        if path.extension() == Some(OsStr::new("rs"))
+            && let Some(stem) = path.file_stem()
+        {
+            targets.push(stem.to_string_lossy().into_owned());
+        }
+    }
+    targets.sort();
+    Ok(targets)
+}
+
+fn fuzz(workspace: &Workspace, target: &str, seconds: u64) -> Result<(), Failure> {
+    if !Run::new("rustup")
+        .args(["run", "nightly", "rustc", "--version"])
+        .works()
+    {
+        return Err(Failure::new("fuzzing needs a nightly toolchain")
+            .help("run: rustup toolchain install nightly --profile minimal"));
+    }
+    let programs = CARGO_FUZZ.ready()?;
+    // libFuzzer writes what it finds into the first folder, so the seeds in the second stay as they are.
+    let found = workspace.built(&format!("fuzz-corpus/{target}"));
+    fs::create_dir_all(&found).doing(|| format!("cannot make `{}`", found.display()))?;
+    let run = Run::new("rustup")
+        .args(["run", "nightly", "cargo", "fuzz", "run"])
+        .args(["--fuzz-dir", "tests/fuzz", target])
+        .arg(&found);
+    let seeds = format!("tests/fuzz/corpus/{target}");
+    let run = if workspace.path(&seeds).is_dir() {
+        run.arg(seeds)
+    } else {
+        run
+    };
+    run.arg("--")
+        .arg(format!("-max_total_time={seconds}"))
+        .args(["-timeout=10", "-rss_limit_mb=2048", "-print_final_stats=1"])
+        .search_first(&programs)
+        .dir(workspace.root())
+        .run()
+}

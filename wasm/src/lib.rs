@@ -1,0 +1,14 @@
+//! # CIM for JavaScript: `cim-core` over the border of WebAssembly
+//!
+//! This crate converts and nothing more: texts, bytes and JSON come in, texts, bytes and JSON go
+//! out, and every rule is `cim-core`'s. What fails throws a JSON document, a [`fault`], of which the
+//! npm package makes an error. Exports cross the border in chunks of bytes, not event by event.
+
+#![warn(missing_docs)]
+
+mod chain;
+mod export;
+mod fault;
+mod message;
+mod subject;
+mod time;
