@@ -37,17 +37,24 @@ impl Metadata {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn insert(&mut self, name: &str, value: Text) -> Result<(), MetadataError> {
-        let valid = (1..=MAX_NAME_LEN).contains(&name.len())
-            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
-        if !valid {
-            return Err(MetadataError::Name { name: shorten(name) });
-        }
+        Self::check_name(name)?;
         if self.0.iter().any(|(other, _)| other.eq_ignore_ascii_case(name)) {
             return Err(MetadataError::Repeated { name: name.to_owned() });
         }
         let at = self.0.partition_point(|(other, _)| canonical_order(other, name).is_lt());
         self.0.insert(at, (Box::from(name), value));
         Ok(())
+    }
+
+    /// Says whether metadata can have this name.
+    ///
+    /// # Errors
+    ///
+    /// [`MetadataError::Name`].
+    pub(crate) fn check_name(name: &str) -> Result<(), MetadataError> {
+        let valid = (1..=MAX_NAME_LEN).contains(&name.len())
+            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+        if valid { Ok(()) } else { Err(MetadataError::Name { name: shorten(name) }) }
     }
 
     /// The value of `name`, as it is spelled.

@@ -244,13 +244,11 @@ impl Events {
         let listed = if let Some(id) = &query.event_id {
             Some(self.ids.get(id).map_or(&[][..], std::slice::from_ref))
         } else if let Some(aggregate) = &query.aggregate {
-            Some(self.histories.get(aggregate).map_or(&[][..], Vec::as_slice))
+            Some(indexes(self.histories.get(aggregate)))
         } else if let Some(correlation) = &query.correlation {
-            Some(self.correlations.get(correlation).map_or(&[][..], Vec::as_slice))
-        } else if let Some(event_type) = &query.event_type {
-            Some(self.types.get(event_type).map_or(&[][..], Vec::as_slice))
+            Some(indexes(self.correlations.get(correlation)))
         } else {
-            None
+            query.event_type.as_ref().map(|event_type| indexes(self.types.get(event_type)))
         };
         let start = behind(query.after);
         let mut candidates = match listed {
@@ -406,6 +404,10 @@ fn selects(query: &Query, recorded: &RecordedEvent) -> bool {
         && query.to_version.is_none_or(|to| recorded.version <= to)
         && query.since.is_none_or(|since| event.timestamp >= since)
         && query.until.is_none_or(|until| event.timestamp <= until)
+}
+
+fn indexes(listed: Option<&Vec<usize>>) -> &[usize] {
+    listed.map_or(&[], Vec::as_slice)
 }
 
 fn count(number: usize) -> u64 {

@@ -68,7 +68,7 @@ async function main(args) {
   if (rest.length > 0) throw usage(`unexpected argument \`${rest[0]}\``);
 
   const report = await verifyExport(chunksOf(file));
-  return print(`${report.text}\n`, report.verified ? 0 : EXIT.unverified);
+  return print(`${report.text}\n`, report.ok ? 0 : EXIT.unverified);
 }
 
 async function* chunksOf(file) {

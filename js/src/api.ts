@@ -2,7 +2,7 @@
 
 export { ChainVerifier, type ChainOptions, type Head } from "./chain.js";
 export { CimError } from "./error.js";
-export { ExportVerifier, verifyExport, type Bytes, type VerifyReport } from "./export.js";
+export { ExportVerifier, verifyExport, type Bytes, type RefusedExport, type VerifiedExport, type VerifyReport } from "./export.js";
 export {
   assertBlock,
   assertCid,

@@ -1,6 +1,7 @@
 /** The chain of one aggregate: each event is what its CID says and links to the one before. */
 
-import { type Binding, call } from "./binding.js";
+import type { ChainVerifier as Inner } from "../wasm/node/cim_wasm.js";
+import { call } from "./binding.js";
 import { type Carrier, headersText, type Message } from "./message.js";
 import { type AggregateKey, CANONICAL_EVENTS, type Template, templateText } from "./subject.js";
 
@@ -22,9 +23,9 @@ export interface ChainOptions {
  * What it proved it proved up to the last event it saw: a plain chain cannot tell that a tail was cut off.
  */
 export class ChainVerifier {
-  readonly #inner: InstanceType<Binding["ChainVerifier"]>;
+  readonly #inner: Inner;
 
-  private constructor(inner: InstanceType<Binding["ChainVerifier"]>) {
+  private constructor(inner: Inner) {
     this.#inner = inner;
   }
 

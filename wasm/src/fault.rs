@@ -30,7 +30,7 @@ impl Fault {
 
     /// The fault that `error` is.
     pub(crate) fn of(code: &'static str, error: &dyn Error) -> Self {
-        let causes = successors(error.source(), |error| error.source());
+        let causes = successors(error.source(), |&error| error.source());
         Self {
             code,
             message: error.to_string(),
@@ -68,11 +68,13 @@ macro_rules! coded {
 coded!(
     cim_core::chain::block::BlockError,
     cim_core::cid::CidError,
+    cim_core::headers::HeaderError,
     cim_core::id::NameError,
     cim_core::subject::FilterError,
     cim_core::subject::OperationError,
     cim_core::subject::SubjectError,
     cim_core::subject::TemplateError,
+    cim_core::message::MessageError,
     cim_core::time::TimeError,
     cim_core::version::NumberError,
 );

@@ -6,9 +6,9 @@
 
 #![warn(missing_docs)]
 
-mod chain;
-mod export;
-mod fault;
-mod message;
-mod subject;
-mod time;
+pub mod chain;
+pub mod export;
+pub mod fault;
+pub mod message;
+pub mod subject;
+pub mod time;

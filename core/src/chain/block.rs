@@ -38,7 +38,13 @@ pub fn encode(event: &RecordedEvent) -> Vec<u8> {
 
 /// Appends the block of `event` to `block`, so that one buffer serves many events.
 pub fn encode_into(event: &RecordedEvent, block: &mut Vec<u8>) {
-    let RecordedEvent { aggregate, version, previous, cid: _, event } = event;
+    let RecordedEvent {
+        aggregate,
+        version,
+        previous,
+        cid: _,
+        event,
+    } = event;
     // The fixed parts and the heads need less than 256 bytes; names, body and texts vary.
     block.reserve(
         256 + event.body.len()
@@ -113,7 +119,10 @@ fn put_uuid(block: &mut Vec<u8>, key: &[u8], uuid: &[u8; 16]) {
 /// the other variants, for one that is not the block of an event.
 pub fn decode(block: &[u8]) -> Result<RecordedEvent, BlockError> {
     cbor::check(block)?;
-    let mut fields = Fields { reader: Reader::new(block), key: "v" };
+    let mut fields = Fields {
+        reader: Reader::new(block),
+        key: "v",
+    };
     if fields.reader.map() != Some(FIELDS) {
         return Err(BlockError::NoEvent);
     }
@@ -180,16 +189,26 @@ impl<'a> Fields<'a> {
     }
 
     fn wrong(&self, source: impl Error + Send + Sync + 'static) -> BlockError {
-        BlockError::Value { key: self.key, source: Some(Box::new(source)) }
+        BlockError::Value {
+            key: self.key,
+            source: Some(Box::new(source)),
+        }
     }
 
     fn of_other_kind(&self) -> BlockError {
-        BlockError::Value { key: self.key, source: None }
+        BlockError::Value {
+            key: self.key,
+            source: None,
+        }
     }
 
     fn version_of_block(&mut self) -> Result<(), BlockError> {
         self.enter("v")?;
-        if self.reader.unsigned() == Some(1) { Ok(()) } else { Err(self.of_other_kind()) }
+        if self.reader.unsigned() == Some(1) {
+            Ok(())
+        } else {
+            Err(self.of_other_kind())
+        }
     }
 
     fn parsed<T, E: Error + Send + Sync + 'static>(
@@ -227,7 +246,10 @@ impl<'a> Fields<'a> {
         if self.reader.null() {
             return Ok(None);
         }
-        let uuid = self.reader.bytes().and_then(|bytes| Uuid::from_slice(bytes).ok());
+        let uuid = self
+            .reader
+            .bytes()
+            .and_then(|bytes| Uuid::from_slice(bytes).ok());
         uuid.map(Some).ok_or_else(|| self.of_other_kind())
     }
 
@@ -239,7 +261,9 @@ impl<'a> Fields<'a> {
             let name = self.reader.text().ok_or_else(|| self.of_other_kind())?;
             let value = self.reader.text().ok_or_else(|| self.of_other_kind())?;
             let value = Text::new(value).map_err(|source| self.wrong(source))?;
-            metadata.insert(name, value).map_err(|source| self.wrong(source))?;
+            metadata
+                .insert(name, value)
+                .map_err(|source| self.wrong(source))?;
         }
         Ok(metadata)
     }
@@ -250,7 +274,9 @@ impl<'a> Fields<'a> {
             return Ok(None);
         }
         let cid = self.reader.link().ok_or_else(|| self.of_other_kind())?;
-        Cid::from_bytes(cid).map(Some).map_err(|source| self.wrong(source))
+        Cid::from_bytes(cid)
+            .map(Some)
+            .map_err(|source| self.wrong(source))
     }
 }
 
@@ -312,7 +338,10 @@ impl fmt::Display for BlockError {
             Self::TooDeep => f.write_str("the block nests deeper than that of an event"),
             Self::NoEvent => write!(f, "the block is no map of {FIELDS} keys"),
             Self::Key { expected } => {
-                write!(f, "the block has another key where `{expected}` is expected")
+                write!(
+                    f,
+                    "the block has another key where `{expected}` is expected"
+                )
             }
             Self::Value { key, .. } => write!(f, "the value of `{key}` in the block is not valid"),
             Self::Previous { version } if *version == Version::FIRST => {
@@ -327,9 +356,9 @@ impl Error for BlockError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::NotCanonical { source } => Some(source),
-            Self::Value { source, .. } => {
-                source.as_ref().map(|source| &**source as &(dyn Error + 'static))
-            }
+            Self::Value { source, .. } => source
+                .as_ref()
+                .map(|source| &**source as &(dyn Error + 'static)),
             _ => None,
         }
     }
@@ -337,6 +366,8 @@ impl Error for BlockError {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -347,14 +378,16 @@ mod tests {
 
     fn hex(value: &serde_json::Value) -> Vec<u8> {
         let text = value.as_str().expect("hex is text");
-        data_encoding::HEXLOWER.decode(text.as_bytes()).expect("lower-case hex")
+        data_encoding::HEXLOWER
+            .decode(text.as_bytes())
+            .expect("lower-case hex")
     }
 
-    fn blocks() -> Vec<Vec<u8>> {
+    static BLOCKS: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
         let events = vectors(include_str!("../../../tests/vectors/events.json"));
         let events = events["events"].as_array().expect("a list").iter();
         events.map(|vector| hex(&vector["block_hex"])).collect()
-    }
+    });
 
     #[test]
     fn every_block_is_read_and_written_back() {
@@ -391,7 +424,10 @@ mod tests {
         let error = decode(&[0x81; 1 << 20]).expect_err("a deep list");
         assert!(matches!(error, BlockError::TooDeep), "{error}");
         let huge = [0x9b, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff];
-        assert_eq!(decode(&huge).expect_err("a long list").code(), "block-not-canonical");
+        assert_eq!(
+            decode(&huge).expect_err("a long list").code(),
+            "block-not-canonical"
+        );
     }
 
     proptest! {
@@ -406,8 +442,7 @@ mod tests {
             at in any::<prop::sample::Index>(),
             byte: u8,
         ) {
-            let blocks = blocks();
-            let mut block = which.get(&blocks).clone();
+            let mut block = which.get(&BLOCKS).clone();
             let at = at.index(block.len());
             block[at] = byte;
             if let Ok(event) = decode(&block) {

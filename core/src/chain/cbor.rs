@@ -67,7 +67,10 @@ impl fmt::Display for CborError {
         match self {
             Self::Rule { at, rule } => write!(f, "at byte {at}: {rule}"),
             Self::TooDeep { at } => {
-                write!(f, "at byte {at}: more than {MAX_DEPTH} lists and maps in each other")
+                write!(
+                    f,
+                    "at byte {at}: more than {MAX_DEPTH} lists and maps in each other"
+                )
             }
         }
     }
@@ -93,14 +96,19 @@ pub(super) fn check(bytes: &[u8]) -> Result<(), CborError> {
         let fault = |rule| CborError::Rule { at, rule };
         let (major, number) = reader.head().map_err(fault)?;
         // Keys are those of which an even count is left.
-        let map = open.last_mut().filter(|outer| outer.is_map && outer.left.is_multiple_of(2));
+        let map = open
+            .last_mut()
+            .filter(|outer| outer.is_map && outer.left.is_multiple_of(2));
         if let Some(map) = map {
             if major != TEXT {
                 return Err(fault("a key that is no text"));
             }
             let key = reader.take(number).ok_or_else(|| fault(CUT))?;
             utf8(key).ok_or_else(|| fault(NO_UTF8))?;
-            if map.last_key.is_some_and(|last| (last.len(), last) >= (key.len(), key)) {
+            if map
+                .last_key
+                .is_some_and(|last| (last.len(), last) >= (key.len(), key))
+            {
                 return Err(fault("a key that stands twice or not in order"));
             }
             map.last_key = Some(key);
@@ -121,14 +129,22 @@ pub(super) fn check(bytes: &[u8]) -> Result<(), CborError> {
             }
             LIST | MAP => {
                 // Every item needs a byte, so that `left` cannot overflow.
-                let left = if major == MAP { number.saturating_mul(2) } else { number };
+                let left = if major == MAP {
+                    number.saturating_mul(2)
+                } else {
+                    number
+                };
                 if left > reader.rest() {
                     return Err(fault(CUT));
                 }
                 if open.len() == MAX_DEPTH {
                     return Err(CborError::TooDeep { at });
                 }
-                open.push(Open { left, last_key: None, is_map: major == MAP });
+                open.push(Open {
+                    left,
+                    last_key: None,
+                    is_map: major == MAP,
+                });
             }
             TAG => {
                 if number != LINK {
@@ -160,7 +176,10 @@ pub(super) fn check(bytes: &[u8]) -> Result<(), CborError> {
     }
     match reader.rest() {
         0 => Ok(()),
-        _ => Err(CborError::Rule { at: reader.at, rule: "more bytes behind the end" }),
+        _ => Err(CborError::Rule {
+            at: reader.at,
+            rule: "more bytes behind the end",
+        }),
     }
 }
 
@@ -195,7 +214,9 @@ impl<'a> Reader<'a> {
 
     /// Reads a head: major type and number. Only the shortest spelling passes.
     fn head(&mut self) -> Result<(u8, u64), &'static str> {
-        let [first] = *self.take(1).ok_or(CUT)? else { return Err(CUT) };
+        let [first] = *self.take(1).ok_or(CUT)? else {
+            return Err(CUT);
+        };
         let (major, info) = (first & 0xe0, first & 0x1f);
         if major == 0xe0 {
             return match info {
@@ -223,7 +244,9 @@ impl<'a> Reader<'a> {
 
     fn number(&mut self, length: u64) -> Result<u64, &'static str> {
         let bytes = self.take(length).ok_or(CUT)?;
-        Ok(bytes.iter().fold(0, |number, byte| number << 8 | u64::from(*byte)))
+        Ok(bytes
+            .iter()
+            .fold(0, |number, byte| number << 8 | u64::from(*byte)))
     }
 
     /// The number of the next head, if it is of `major`.

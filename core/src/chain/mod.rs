@@ -101,7 +101,11 @@ impl EventPlace {
 
 impl fmt::Display for EventPlace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { aggregate, event, version } = self;
+        let Self {
+            aggregate,
+            event,
+            version,
+        } = self;
         write!(f, "event `{event}` (version {version} of `{aggregate}`)")
     }
 }
@@ -195,7 +199,11 @@ impl ChainError {
 impl fmt::Display for ChainError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::WrongCid { place, expected, found } => write!(
+            Self::WrongCid {
+                place,
+                expected,
+                found,
+            } => write!(
                 f,
                 "wrong CID of {place}: expected `{expected}` for its content, found `{found}`"
             ),
@@ -209,7 +217,11 @@ impl fmt::Display for ChainError {
             Self::Gap { place, expected } => {
                 write!(f, "gap before {place}: expected version {expected}")
             }
-            Self::BrokenLink { place, expected, found } => write!(
+            Self::BrokenLink {
+                place,
+                expected,
+                found,
+            } => write!(
                 f,
                 "broken link of {place}: expected the previous CID {}, found {}",
                 Link(expected.as_ref()),

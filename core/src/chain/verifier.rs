@@ -38,12 +38,20 @@ pub struct ChainVerifier {
 impl ChainVerifier {
     /// Expects the whole history of `aggregate`, from version 1.
     pub fn from_genesis(aggregate: AggregateKey) -> Self {
-        Self { aggregate, head: None, hasher: BlockHasher::default() }
+        Self {
+            aggregate,
+            head: None,
+            hasher: BlockHasher::default(),
+        }
     }
 
     /// Expects what follows `head`, which the caller trusts.
     pub fn from_head(aggregate: AggregateKey, head: Head) -> Self {
-        Self { aggregate, head: Some(head), hasher: BlockHasher::default() }
+        Self {
+            aggregate,
+            head: Some(head),
+            hasher: BlockHasher::default(),
+        }
     }
 
     /// Verifies the next event.
@@ -55,7 +63,10 @@ impl ChainVerifier {
         self.hasher.check(event)?;
         if !is_same(&self.aggregate, &event.aggregate) {
             let expected = Box::new(self.aggregate.clone());
-            return Err(ChainError::WrongAggregate { place: EventPlace::of(event), expected });
+            return Err(ChainError::WrongAggregate {
+                place: EventPlace::of(event),
+                expected,
+            });
         }
         check_link(self.head, event)?;
         self.head = Some(event.head());
@@ -100,7 +111,10 @@ impl StoreVerifier {
     /// Expects some events of a store and checks only their CIDs: where events are left out by a
     /// filter, links prove nothing.
     pub fn cids_only() -> Self {
-        Self { links: false, ..Self::new() }
+        Self {
+            links: false,
+            ..Self::new()
+        }
     }
 
     /// Verifies the next event.
@@ -168,7 +182,9 @@ pub struct StoreSummary {
 }
 
 fn digest_of_heads(heads: &HashMap<AggregateKey, Head>) -> String {
-    let lines = heads.iter().map(|(key, head)| format!("{key} {} {}\n", head.version, head.cid));
+    let lines = heads
+        .iter()
+        .map(|(key, head)| format!("{key} {} {}\n", head.version, head.cid));
     let mut lines: Vec<String> = lines.collect();
     lines.sort_unstable();
     let mut digest = blake3::Hasher::new();
@@ -187,18 +203,28 @@ fn check_link(head: Option<Head>, event: &RecordedEvent) -> Result<(), ChainErro
     if let Some(head) = head
         && event.version <= head.version
     {
-        return Err(ChainError::Duplicate { place: EventPlace::of(event), head: head.version });
+        return Err(ChainError::Duplicate {
+            place: EventPlace::of(event),
+            head: head.version,
+        });
     }
     let expected = Version::after(head.as_ref()).ok();
     if let Some(expected) = expected
         && event.version != expected
     {
-        return Err(ChainError::Gap { place: EventPlace::of(event), expected });
+        return Err(ChainError::Gap {
+            place: EventPlace::of(event),
+            expected,
+        });
     }
     let expected = head.map(|head| head.cid);
     if event.previous != expected {
         let found = event.previous;
-        return Err(ChainError::BrokenLink { place: EventPlace::of(event), expected, found });
+        return Err(ChainError::BrokenLink {
+            place: EventPlace::of(event),
+            expected,
+            found,
+        });
     }
     Ok(())
 }
@@ -227,6 +253,10 @@ impl BlockHasher {
         if event.cid == expected {
             return Ok(());
         }
-        Err(ChainError::WrongCid { place: EventPlace::of(event), expected, found: event.cid })
+        Err(ChainError::WrongCid {
+            place: EventPlace::of(event),
+            expected,
+            found: event.cid,
+        })
     }
 }

@@ -119,7 +119,13 @@ impl ExportFault {
 
     /// Puts the fault on a line.
     pub(super) fn at(self, line: u64) -> ExportError {
-        ExportError { line, event: None, aggregate: None, version: None, fault: Box::new(self) }
+        ExportError {
+            line,
+            event: None,
+            aggregate: None,
+            version: None,
+            fault: Box::new(self),
+        }
     }
 }
 
@@ -180,9 +186,14 @@ impl fmt::Display for ExportFault {
             Self::LongLine => write!(f, "the line is longer than {MAX_LINE_LEN} bytes"),
             Self::NoExport => write!(f, "this is no export: expected a first line of `{FORMAT}`"),
             Self::Format { found } => {
-                write!(f, "the format of this export is not known: expected `{FORMAT}`, found `{found}`")
+                write!(
+                    f,
+                    "the format of this export is not known: expected `{FORMAT}`, found `{found}`"
+                )
             }
-            Self::Json { why, column } => write!(f, "the line cannot be read: {why} (byte {column})"),
+            Self::Json { why, column } => {
+                write!(f, "the line cannot be read: {why} (byte {column})")
+            }
             Self::Time { .. } => f.write_str("the time `exported_at` is not valid"),
             Self::Shape => f.write_str("the line is neither an event nor the last line"),
             Self::Body => f.write_str("expected exactly one of `body` and `body_base64`"),
@@ -196,7 +207,11 @@ impl fmt::Display for ExportFault {
             Self::Chain { source } => source.fmt(f),
             Self::Cut => f.write_str("the last line is missing: the file is cut"),
             Self::Trailing => f.write_str("there are bytes behind the last line"),
-            Self::Summary { what, expected, found } => write!(
+            Self::Summary {
+                what,
+                expected,
+                found,
+            } => write!(
                 f,
                 "{what} of the last line do not agree with the lines before it: expected \
                  `{expected}`, found `{found}`"

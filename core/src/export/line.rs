@@ -33,7 +33,9 @@ impl First<'_> {
     pub(super) fn read(line: &[u8]) -> Result<ExportHeader, ExportFault> {
         let probe: Probe = serde_json::from_slice(line).map_err(|_| ExportFault::NoExport)?;
         if probe.format != super::FORMAT {
-            return Err(ExportFault::Format { found: shorten(&probe.format) });
+            return Err(ExportFault::Format {
+                found: shorten(&probe.format),
+            });
         }
         let first: First<'_> = serde_json::from_slice(line).map_err(|error| json_fault(&error))?;
         let exported_at = first.exported_at.parse();
@@ -73,8 +75,16 @@ fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Op
 
 /// Any line after the first, as what it is.
 pub(super) enum Line<'a> {
-    Event { subject: Cow<'a, str>, headers: Vec<(Cow<'a, str>, Cow<'a, str>)>, body: Body<'a> },
-    Last { events: u64, aggregates: u64, digest: Cow<'a, str> },
+    Event {
+        subject: Cow<'a, str>,
+        headers: Vec<(Cow<'a, str>, Cow<'a, str>)>,
+        body: Body<'a>,
+    },
+    Last {
+        events: u64,
+        aggregates: u64,
+        digest: Cow<'a, str>,
+    },
 }
 
 /// A payload, not decoded yet.
@@ -85,7 +95,8 @@ pub(super) enum Body<'a> {
 
 impl<'a> Line<'a> {
     pub(super) fn read(line: &'a [u8]) -> Result<Self, ExportFault> {
-        let fields: Fields<'a> = serde_json::from_slice(line).map_err(|error| json_fault(&error))?;
+        let fields: Fields<'a> =
+            serde_json::from_slice(line).map_err(|error| json_fault(&error))?;
         match fields {
             Fields {
                 subject: Some(subject),
@@ -101,7 +112,11 @@ impl<'a> Line<'a> {
                     (None, Some(text)) => Body::Base64(text.0),
                     _ => return Err(ExportFault::Body),
                 };
-                Ok(Self::Event { subject: subject.0, headers: headers.0, body })
+                Ok(Self::Event {
+                    subject: subject.0,
+                    headers: headers.0,
+                    body,
+                })
             }
             Fields {
                 subject: None,
@@ -111,7 +126,11 @@ impl<'a> Line<'a> {
                 events: Some(events),
                 aggregates: Some(aggregates),
                 digest: Some(digest),
-            } => Ok(Self::Last { events, aggregates, digest: digest.0 }),
+            } => Ok(Self::Last {
+                events,
+                aggregates,
+                digest: digest.0,
+            }),
             _ => Err(ExportFault::Shape),
         }
     }
@@ -121,7 +140,10 @@ impl<'a> Line<'a> {
 fn json_fault(error: &serde_json::Error) -> ExportFault {
     let why = error.to_string();
     let why = why.split(" at line 1 column ").next().unwrap_or_default();
-    ExportFault::Json { why: shorten(why), column: error.column() }
+    ExportFault::Json {
+        why: shorten(why),
+        column: error.column(),
+    }
 }
 
 /// A string of JSON, borrowed where nothing in it is escaped. (`Option<Cow<str>>` never borrows.)

@@ -4,30 +4,98 @@ use std::collections::HashMap;
 
 use cim_core::append::{HeadFound, Histories, Stored};
 use cim_core::chain;
+use cim_core::event::RecordedEvent;
 use cim_core::id::{AggregateKey, EventId};
-use cim_core::version::Version;
+use cim_core::version::{Head, Position, Version};
 use rusqlite::{Connection, OptionalExtension as _, Params};
 
+use super::read::last_row;
 use super::row::{COLUMNS, Rows};
 use crate::store::InvalidEvent;
 
-/// The most row numbers of aggregates that are remembered.
+/// The most aggregates that are remembered.
 const MAX_AGGREGATES: usize = 100_000;
 
-/// What the writer remembers between appends. It holds no heads: other processes write too.
+/// What the writer remembers between appends.
+///
+/// Heads are those that it wrote itself, and only as long as no other connection has written: the
+/// file's `data_version` tells. Row numbers of aggregates never change.
 #[derive(Debug, Default)]
 pub(super) struct Memory {
     rows: Rows,
     aggregates: HashMap<AggregateKey, i64>,
+    heads: HashMap<AggregateKey, Head>,
+    data_version: Option<i64>,
 }
 
 /// The histories as a connection sees them in its transaction.
 pub(super) struct SqliteHistories<'a> {
-    pub(super) connection: &'a Connection,
-    pub(super) memory: &'a mut Memory,
+    connection: &'a Connection,
+    memory: &'a mut Memory,
+    ids: Ids,
 }
 
-impl SqliteHistories<'_> {
+/// Whether event ids are looked up before they are written.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Ids {
+    /// They are: the answer is final.
+    Checked,
+    /// They are taken for new, as nearly all are; the unique index finds those that are not.
+    Unchecked,
+}
+
+impl<'a> SqliteHistories<'a> {
+    /// Takes what is remembered into a transaction that has begun.
+    pub(super) fn new(
+        connection: &'a Connection,
+        memory: &'a mut Memory,
+    ) -> rusqlite::Result<Self> {
+        let data_version = connection
+            .prepare_cached("PRAGMA data_version")?
+            .query_row([], |row| row.get(0))?;
+        if memory.data_version != Some(data_version) {
+            memory.heads.clear();
+            memory.data_version = Some(data_version);
+        }
+        Ok(Self { connection, memory, ids: Ids::Checked })
+    }
+
+    /// The same, with event ids looked up or not.
+    pub(super) fn with_ids(&mut self, ids: Ids) -> &mut Self {
+        self.ids = ids;
+        self
+    }
+
+    /// Remembers the head of a history that was written in this transaction. If the transaction
+    /// fails, the whole memory is to be thrown away.
+    pub(super) fn remember_head(&mut self, event: &RecordedEvent) {
+        if self.memory.heads.len() >= MAX_AGGREGATES {
+            self.memory.heads.clear();
+        }
+        self.memory.heads.insert(event.aggregate.clone(), event.head());
+    }
+
+    /// The position of the row that was written last.
+    pub(super) fn last_position(&self) -> Position {
+        u64::try_from(self.connection.last_insert_rowid())
+            .ok()
+            .and_then(|number| Position::new(number).ok())
+            .expect("row numbers begin with 1 and no disk holds 2^53 rows")
+    }
+
+    /// Takes rows back that were written behind `position` in this transaction.
+    pub(super) fn take_back(&mut self, position: i64) -> rusqlite::Result<()> {
+        self.connection
+            .prepare_cached("DELETE FROM events WHERE position > ?1")?
+            .execute([position])?;
+        Ok(())
+    }
+
+    /// The last row number, 0 in an empty store.
+    pub(super) fn last_row(&self) -> rusqlite::Result<i64> {
+        Ok(last_row(self.connection)?.unwrap_or(0))
+    }
+
     /// The row number of an aggregate.
     pub(super) fn aggregate(&mut self, key: &AggregateKey) -> rusqlite::Result<Option<i64>> {
         if let Some(id) = self.memory.aggregates.get(key) {
@@ -78,6 +146,9 @@ impl Histories for SqliteHistories<'_> {
     type Error = rusqlite::Error;
 
     fn head(&mut self, aggregate: &AggregateKey) -> rusqlite::Result<Option<HeadFound>> {
+        if let Some(head) = self.memory.heads.get(aggregate) {
+            return Ok(Some(HeadFound::Sound(*head)));
+        }
         let Some(id) = self.aggregate(aggregate)? else { return Ok(None) };
         let last = self.one("aggregate = ?1 ORDER BY version DESC LIMIT 1", [id])?;
         Ok(last.map(|found| match found {
@@ -108,6 +179,9 @@ impl Histories for SqliteHistories<'_> {
     }
 
     fn has_id(&mut self, id: EventId) -> rusqlite::Result<bool> {
+        if self.ids == Ids::Unchecked {
+            return Ok(false);
+        }
         self.connection
             .prepare_cached("SELECT 1 FROM events WHERE event_id = ?1")?
             .exists([id.as_bytes()])

@@ -158,7 +158,7 @@ pub(super) fn stats(connection: &Connection, path: &Path) -> rusqlite::Result<St
     let (events, first, last, position) = connection.query_row(
         "SELECT count(*), min(time), max(time), max(position) FROM events",
         [],
-        |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)),
+        |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get::<_, Option<i64>>(3)?)),
     )?;
     let aggregates = connection.query_row(
         "SELECT count(*) FROM aggregates WHERE EXISTS \

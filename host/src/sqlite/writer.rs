@@ -11,12 +11,12 @@ use std::time::{Duration, Instant};
 use cim_core::append::{self, Append, AppendError, Appended, Judgement, Receipt, RetryToken};
 use cim_core::event::RecordedEvent;
 use cim_core::subject::StoreTemplate;
-use cim_core::version::Position;
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::{CachedStatement, Connection, TransactionBehavior};
+use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::connection::Connections;
-use super::histories::{Memory, SqliteHistories};
+use super::histories::{Ids, Memory, SqliteHistories};
 use super::row;
 
 /// The most events that are committed together, so that a group's log stays small beside the
@@ -25,6 +25,9 @@ const MAX_GROUP_EVENTS: usize = 4000;
 
 /// The longest wait for as many appends as the last group had.
 const MAX_LINGER: Duration = Duration::from_millis(1);
+
+/// How long the idle writer looks out for the next append before it sleeps.
+const LOOK_OUT: Duration = Duration::from_micros(100);
 
 /// How many appends may wait for the writer before `append` itself waits.
 pub(super) const MAX_WAITING: usize = 1024;
@@ -53,7 +56,7 @@ impl Writer {
     pub(super) fn run(mut self) {
         let mut memory = Memory::default();
         let mut last_group = (1, Duration::ZERO);
-        while let Some(first) = self.requests.blocking_recv() {
+        while let Some(first) = self.next() {
             let group = self.gather(first, last_group);
             let started = Instant::now();
             let answers = self.commit(&group, &mut memory);
@@ -62,6 +65,20 @@ impl Writer {
             for (request, answer) in group.into_iter().zip(answers) {
                 // Nobody waits any more for an answer that cannot be delivered.
                 let _ = request.reply.send(answer);
+            }
+        }
+    }
+
+    /// The next request. A sender that has just got its answer often sends again at once; looking
+    /// out for that for a moment saves both threads a sleep and a wake.
+    fn next(&mut self) -> Option<Request> {
+        let deadline = Instant::now() + LOOK_OUT;
+        loop {
+            match self.requests.try_recv() {
+                Ok(request) => return Some(request),
+                Err(TryRecvError::Disconnected) => return None,
+                Err(TryRecvError::Empty) if Instant::now() < deadline => std::thread::yield_now(),
+                Err(TryRecvError::Empty) => return self.requests.blocking_recv(),
             }
         }
     }
@@ -109,24 +126,13 @@ impl Writer {
         let template = self.template.clone();
         let connection = self.connection()?;
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let mut histories = SqliteHistories { connection: &transaction, memory };
+        let mut histories = SqliteHistories::new(&transaction, memory)?;
         let mut insert = row::prepare_insert(&transaction)?;
         let mut written = false;
         for request in group {
-            answers.push(match append::judge(&mut histories, &template, &request.appends)? {
-                Judgement::Refuse(error) => Err(error),
-                Judgement::AlreadyCommitted(receipts) => {
-                    Ok(receipts.into_iter().map(Appended::AlreadyCommitted).collect())
-                }
-                Judgement::Write(appends) => {
-                    written = true;
-                    let mut receipts = Vec::with_capacity(appends.len());
-                    for events in appends {
-                        receipts.push(write(&mut histories, &mut insert, &events)?);
-                    }
-                    Ok(receipts.into_iter().map(Appended::Committed).collect())
-                }
-            });
+            let answer = append_one(&mut histories, &mut insert, &template, &request.appends)?;
+            written |= matches!(&answer, Ok(appended) if appended.iter().any(is_new));
+            answers.push(answer);
         }
         drop(insert);
         if written {
@@ -156,7 +162,7 @@ impl Writer {
         let template = self.template.clone();
         let transaction = self.connection()?.transaction()?;
         let mut memory = Memory::default();
-        let mut histories = SqliteHistories { connection: &transaction, memory: &mut memory };
+        let mut histories = SqliteHistories::new(&transaction, &mut memory)?;
         let mut stored = Vec::with_capacity(group.len());
         for request in group {
             stored.push(match append::judge(&mut histories, &template, &request.appends)? {
@@ -193,21 +199,68 @@ fn move_log(connection: &Connection) -> rusqlite::Result<()> {
     Err(rusqlite::Error::SqliteFailure(code, Some(why)))
 }
 
+/// Judges one append and writes it.
+///
+/// Nearly every append is new and meets its expectation, so it is first judged as if its ids were
+/// new. What is refused then, or what the unique index of ids stops, is judged again with its ids
+/// looked up.
+fn append_one(
+    histories: &mut SqliteHistories<'_>,
+    insert: &mut CachedStatement<'_>,
+    template: &StoreTemplate,
+    appends: &[Append],
+) -> rusqlite::Result<Answer> {
+    if let Judgement::Write(events) =
+        append::judge(histories.with_ids(Ids::Unchecked), template, appends)?
+    {
+        let before = histories.last_row()?;
+        match write(histories, insert, &events) {
+            Ok(receipts) => return Ok(Ok(receipts)),
+            Err(error) if is_constraint(&error) => histories.take_back(before)?,
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(match append::judge(histories.with_ids(Ids::Checked), template, appends)? {
+        Judgement::Refuse(error) => Err(error),
+        Judgement::AlreadyCommitted(receipts) => {
+            Ok(receipts.into_iter().map(Appended::AlreadyCommitted).collect())
+        }
+        Judgement::Write(events) => Ok(write(histories, insert, &events)?),
+    })
+}
+
+/// Writes judged events; the heads are remembered once all of them are written.
 fn write(
     histories: &mut SqliteHistories<'_>,
-    insert: &mut rusqlite::CachedStatement<'_>,
-    events: &[RecordedEvent],
-) -> rusqlite::Result<Receipt> {
-    let last = events.last().expect("a judged append has events");
-    let aggregate = histories.make_aggregate(&last.aggregate)?;
-    for event in events {
-        row::insert(insert, aggregate, event)?;
+    insert: &mut CachedStatement<'_>,
+    appends: &[Vec<RecordedEvent>],
+) -> rusqlite::Result<Vec<Appended>> {
+    let mut answers = Vec::with_capacity(appends.len());
+    for events in appends {
+        let last = events.last().expect("a judged append has events");
+        let aggregate = histories.make_aggregate(&last.aggregate)?;
+        for event in events {
+            row::insert(insert, aggregate, event)?;
+        }
+        let position = histories.last_position();
+        answers.push(Appended::Committed(Receipt {
+            version: last.version,
+            head: last.cid,
+            position,
+        }));
     }
-    let position = u64::try_from(histories.connection.last_insert_rowid())
-        .ok()
-        .and_then(|number| Position::new(number).ok())
-        .expect("row numbers begin with 1 and no disk holds 2^53 rows");
-    Ok(Receipt { version: last.version, head: last.cid, position })
+    for last in appends.iter().filter_map(|events| events.last()) {
+        histories.remember_head(last);
+    }
+    Ok(answers)
+}
+
+fn is_constraint(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code() == Some(rusqlite::ErrorCode::ConstraintViolation)
+}
+
+fn is_new(appended: &Appended) -> bool {
+    matches!(appended, Appended::Committed(_))
 }
 
 fn count(appends: &[Append]) -> usize {

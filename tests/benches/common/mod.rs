@@ -15,13 +15,13 @@ use rusqlite::{Connection, params};
 use uuid::Uuid;
 
 /// Pairs of a comparison; odd, so that the median is one that was measured.
-pub const PAIRS: usize = 7;
+pub(crate) const PAIRS: usize = 7;
 
 /// Runs `ours` and `limit` in turn and prints the medians and the median of their ratios.
 ///
 /// `ours` and `limit` get the number of the pair and give the time that `operations` took.
 /// The ratio is that of speeds: over 1 means that ours is faster.
-pub fn compare(
+pub(crate) fn compare(
     name: &str,
     wanted: &str,
     operations: usize,
@@ -54,31 +54,31 @@ pub fn compare(
 }
 
 /// The median.
-pub fn median(numbers: impl Iterator<Item = f64>) -> f64 {
+pub(crate) fn median(numbers: impl Iterator<Item = f64>) -> f64 {
     let mut sorted: Vec<f64> = numbers.collect();
     sorted.sort_by(f64::total_cmp);
     sorted[sorted.len() / 2]
 }
 
 /// The time of one run.
-pub fn time(run: impl FnOnce()) -> Duration {
+pub(crate) fn time(run: impl FnOnce()) -> Duration {
     let start = Instant::now();
     run();
     start.elapsed()
 }
 
 /// The aggregate with a number.
-pub fn key(number: usize) -> AggregateKey {
+pub(crate) fn key(number: usize) -> AggregateKey {
     format!("local.main.events.order.order-{number}").parse().expect("a valid key")
 }
 
 /// A source of events that all differ: about 250 bytes of JSON each.
 #[derive(Debug, Default)]
-pub struct Events(u64);
+pub(crate) struct Events(u64);
 
 impl Events {
     /// The next event; `correlation` joins events to a conversation.
-    pub fn next(&mut self, correlation: Option<Uuid>) -> NewEvent {
+    pub(crate) fn next(&mut self, correlation: Option<Uuid>) -> NewEvent {
         self.0 += 1;
         let time = Timestamp::from_micros(1_700_000_000_000_000 + self.0 * 1000).expect("in range");
         let mut entropy = [0; 10];
@@ -108,12 +108,12 @@ impl Events {
     }
 
     /// Several.
-    pub fn take(&mut self, count: usize) -> Vec<NewEvent> {
+    pub(crate) fn take(&mut self, count: usize) -> Vec<NewEvent> {
         (0..count).map(|_| self.next(None)).collect()
     }
 
     /// Several with their place behind `head`.
-    pub fn recorded(
+    pub(crate) fn recorded(
         &mut self,
         key: &AggregateKey,
         head: Option<Head>,
@@ -125,7 +125,7 @@ impl Events {
 
 /// Raw SQLite with the store's own tables and settings.
 #[derive(Debug)]
-pub struct Raw(pub Connection);
+pub(crate) struct Raw(pub(crate) Connection);
 
 const INSERT: &str = "INSERT INTO events (aggregate, version, event_id, correlation_id, \
     causation_id, type, operation, schema_version, time, source, content_type, metadata, \
@@ -134,7 +134,7 @@ const INSERT: &str = "INSERT INTO events (aggregate, version, event_id, correlat
 
 impl Raw {
     /// Makes a database with the store's schema.
-    pub fn create(path: &Path) -> Self {
+    pub(crate) fn create(path: &Path) -> Self {
         let connection = Connection::open(path).expect("a new file");
         let mode: String = connection
             .query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))
@@ -146,12 +146,12 @@ impl Raw {
     }
 
     /// Opens the file of a store.
-    pub fn open(path: &Path) -> Self {
+    pub(crate) fn open(path: &Path) -> Self {
         Self(Connection::open(path).expect("a store"))
     }
 
     /// Adds an aggregate; gives its row number.
-    pub fn aggregate(&self, key: &AggregateKey) -> i64 {
+    pub(crate) fn aggregate(&self, key: &AggregateKey) -> i64 {
         self.0
             .prepare_cached("INSERT INTO aggregates (namespace, entity, key) VALUES (?1, ?2, ?3)")
             .expect("a statement")
@@ -160,7 +160,7 @@ impl Raw {
     }
 
     /// Writes rows in one transaction.
-    pub fn insert<'a>(&mut self, rows: impl IntoIterator<Item = (i64, &'a RecordedEvent)>) {
+    pub(crate) fn insert<'a>(&mut self, rows: impl IntoIterator<Item = (i64, &'a RecordedEvent)>) {
         let transaction = self
             .0
             .transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)
@@ -196,7 +196,7 @@ impl Raw {
     }
 
     /// Reads rows and decodes the same columns as the store does; gives their count.
-    pub fn select(&self, condition: &str, params: impl rusqlite::Params) -> usize {
+    pub(crate) fn select(&self, condition: &str, params: impl rusqlite::Params) -> usize {
         let sql = format!(
             "SELECT position, namespace, entity, key, version, event_id, correlation_id, \
              causation_id, type, operation, schema_version, time, source, content_type, metadata, \
@@ -216,7 +216,7 @@ impl Raw {
 
 /// The columns of a row as owned values.
 #[derive(Debug)]
-pub struct RawRow {
+pub(crate) struct RawRow {
     numbers: [i64; 4],
     ids: ([u8; 16], [u8; 16], Option<[u8; 16]>),
     texts: [String; 7],

@@ -84,6 +84,6 @@ const IMPORT_AND_CALL: &str = r#"
 import { createReadStream } from "node:fs";
 import { verifyExport } from "cim-events";
 const report = await verifyExport(createReadStream("sample.cim"));
-if (!report.verified) throw new Error(report.text);
+if (!report.ok) throw new Error(report.text);
 console.log("The installed package verified the sample.");
 "#;

@@ -16,9 +16,7 @@ use super::given::{
 use crate::store::{EventStore, Query};
 
 /// `Any` and `NoStream` begin a history; `Exact` of a version that is not there does not.
-pub async fn a_new_history_begins_at_version_1<F: Fixture>(
-    make: impl AsyncFn(StoreTemplate) -> F,
-) {
+pub async fn a_new_history_begins_at_version_1<F: Fixture>(make: impl AsyncFn(StoreTemplate) -> F) {
     let fixture = make(template()).await;
     let store = &*fixture.store();
     let any = commit(store, Append::new(key("a"), ExpectedVersion::Any, events(1..=1))).await;
@@ -46,9 +44,7 @@ pub async fn exact_goes_behind_the_version_that_it_names<F: Fixture>(
 }
 
 /// `Any` never conflicts.
-pub async fn any_goes_behind_whatever_is_there<F: Fixture>(
-    make: impl AsyncFn(StoreTemplate) -> F,
-) {
+pub async fn any_goes_behind_whatever_is_there<F: Fixture>(make: impl AsyncFn(StoreTemplate) -> F) {
     let fixture = make(template()).await;
     let store = &*fixture.store();
     for n in 1..=5 {
@@ -65,9 +61,12 @@ pub async fn a_stale_expectation_is_a_conflict_with_the_winners<F: Fixture>(
     let store = &*fixture.store();
     commit_any(store, &key("a"), 1..=5).await;
     let there = history(store, &key("a")).await;
-    for (expected, winners) in
-        [(exact(3), &there[3..]), (exact(0), &there[..]), (exact(6), &[]), (exact(MAX_INTEGER), &[])]
-    {
+    for (expected, winners) in [
+        (exact(3), &there[3..]),
+        (exact(0), &there[..]),
+        (exact(6), &[]),
+        (exact(MAX_INTEGER), &[]),
+    ] {
         let refused = conflict(store, vec![Append::new(key("a"), expected, events(9..=9))]).await;
         assert_eq!(refused.aggregate, key("a"));
         assert_eq!((refused.expected, refused.actual), (expected, Some(5)));

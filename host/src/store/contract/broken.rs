@@ -68,7 +68,8 @@ pub async fn append_many_with_a_broken_head_is_refused_whole<F: Fixture>(
     let position = broken(&fixture).await;
     let store = &*fixture.store();
     let ids = ["c", "a", "b"];
-    let parts = (10..).zip(ids).map(|(n, id)| Append::new(key(id), ExpectedVersion::Any, [event(n)]));
+    let parts =
+        (10..).zip(ids).map(|(n, id)| Append::new(key(id), ExpectedVersion::Any, [event(n)]));
     assert_eq!(broken_at(store, parts.collect()).await, (key("a"), position));
     assert_eq!(last_version(store, &key("c")).await, 0);
 }

@@ -76,7 +76,8 @@ pub async fn an_append_has_events<F: Fixture>(make: impl AsyncFn(StoreTemplate) 
     let store = &*fixture.store();
     let empty = Append::new(key("a"), ExpectedVersion::Any, []);
     let full = Append::new(key("b"), ExpectedVersion::Any, events(1..=1));
-    for appends in [vec![], vec![empty.clone()], vec![full.clone(), empty.clone()], vec![empty, full]]
+    for appends in
+        [vec![], vec![empty.clone()], vec![full.clone(), empty.clone()], vec![empty, full]]
     {
         assert_eq!(rejection(store, appends).await, Rejection::Empty);
     }

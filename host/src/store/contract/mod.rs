@@ -1,7 +1,7 @@
 //! The contract of the event store: the tests that every adapter passes.
 //!
-//! An adapter describes itself as a [`Fixture`] and calls [`contract_tests!`](crate::contract_tests)
-//! once, which makes a test of each case.
+//! An adapter describes itself as a [`Fixture`] and calls
+//! [`contract_tests!`](crate::contract_tests) once, which makes a test of each case.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -41,6 +41,7 @@ pub mod appends;
 pub mod broken;
 pub mod given;
 pub mod limits;
+pub mod listings;
 pub mod model;
 pub mod races;
 pub mod reads;
@@ -148,9 +149,11 @@ macro_rules! contract_tests {
                 long_reads_have_no_seams
                 a_read_among_writers_has_no_gaps
                 a_stream_may_be_dropped_half_way
+                closing_keeps_what_was_acknowledged
+            }
+            listings {
                 aggregates_are_listed_in_the_order_of_their_keys
                 stats_count_events_aggregates_types_and_times
-                closing_keeps_what_was_acknowledged
             }
             subscriptions {
                 an_empty_store_is_caught_up_at_once

@@ -49,8 +49,11 @@ pub async fn one_of_64_wins_each_version<F: Fixture>(make: impl AsyncFn(StoreTem
                 }
                 Err(AppendError::Conflict { expected, actual, winners, .. }) => {
                     assert_ne!(*n, number(winner));
-                    assert_eq!((*expected, actual.map(Version::get)), (exact(round), Some(round + 1)));
-                    assert_eq!(winners[..], [winner.clone()]);
+                    assert_eq!(
+                        (*expected, actual.map(Version::get)),
+                        (exact(round), Some(round + 1))
+                    );
+                    assert_eq!(winners[..], *std::slice::from_ref(winner));
                 }
                 other => panic!("expected a winner or a conflict, found {other:?}"),
             }
@@ -122,7 +125,9 @@ pub async fn one_of_16_equal_appends_is_committed<F: Fixture>(
     make: impl AsyncFn(StoreTemplate) -> F,
 ) {
     let fixture = make(template()).await;
-    for (round, expected) in (0..20).zip([ExpectedVersion::Any, ExpectedVersion::NoStream].iter().cycle()) {
+    for (round, expected) in
+        (0..20).zip([ExpectedVersion::Any, ExpectedVersion::NoStream].iter().cycle())
+    {
         let mut tasks = JoinSet::new();
         for _ in 0..16 {
             let (store, n) = (fixture.store(), round * 3);

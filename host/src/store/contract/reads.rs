@@ -16,9 +16,10 @@ use super::given::{
     read, template, time, version,
 };
 use super::model::Random;
-use crate::store::{
-    AggregateEntry, AggregateSelect, Check, Direction, EventStore, Query, ReadEvent,
-};
+use crate::store::{AggregateSelect, Check, Direction, EventStore, Query, ReadEvent};
+
+/// The numbers of no events.
+const NONE: [u64; 0] = [];
 
 /// Of an empty store everything can be asked.
 pub async fn an_empty_store_has_nothing<F: Fixture>(make: impl AsyncFn(StoreTemplate) -> F) {
@@ -74,20 +75,20 @@ pub async fn versions_are_inclusive_and_positions_exclusive<F: Fixture>(
     let from = |n| Query { from_version: Some(version(n)), ..of_a() };
     assert_eq!(numbers(store, from(3)).await, [5, 7, 9, 11]);
     assert_eq!(numbers(store, from(6)).await, [11]);
-    assert_eq!(numbers(store, from(7)).await, []);
+    assert_eq!(numbers(store, from(7)).await, NONE);
     let to = |n| Query { to_version: Some(version(n)), ..of_a() };
     assert_eq!(numbers(store, to(2)).await, [1, 3]);
     assert_eq!(numbers(store, to(99)).await, [1, 3, 5, 7, 9, 11]);
     let one = Query { from_version: Some(version(4)), ..to(4) };
     assert_eq!(numbers(store, one).await, [7]);
     let none = Query { from_version: Some(version(5)), ..to(4) };
-    assert_eq!(numbers(store, none).await, []);
+    assert_eq!(numbers(store, none).await, NONE);
     let of_both = Query { to_version: Some(version(1)), ..Query::default() };
     assert_eq!(numbers(store, of_both).await, [1, 2]);
 
     let after = |at: usize| Query { after: Some(positions[at]), ..Query::default() };
     assert_eq!(numbers(store, after(9)).await, [11, 12]);
-    assert_eq!(numbers(store, after(11)).await, []);
+    assert_eq!(numbers(store, after(11)).await, NONE);
     let newest_first = Query { direction: Direction::Backwards, ..after(8) };
     assert_eq!(numbers(store, newest_first).await, [12, 11, 10]);
     let of_a_after = Query { after: Some(positions[6]), ..of_a() };
@@ -106,7 +107,7 @@ pub async fn times_are_inclusive<F: Fixture>(make: impl AsyncFn(StoreTemplate) -
     };
     assert_eq!(numbers(store, between(4, 6)).await, [4, 5, 6]);
     assert_eq!(numbers(store, between(4, 4)).await, [4]);
-    assert_eq!(numbers(store, between(5, 4)).await, []);
+    assert_eq!(numbers(store, between(5, 4)).await, NONE);
     let of_a = Query { aggregate: Some(key("a")), ..between(4, 9) };
     assert_eq!(numbers(store, of_a).await, [5, 7, 9]);
     let until = Query { until: Some(time(5)), ..Query::history(key("a")) };
@@ -153,21 +154,21 @@ pub async fn by_correlation_type_and_id<F: Fixture>(make: impl AsyncFn(StoreTemp
     let limited = Query { limit: Some(2), direction: Direction::Backwards, ..correlated.clone() };
     assert_eq!(numbers(store, limited).await, [9, 5]);
     let of_b = Query { aggregate: Some(key("b")), ..correlated };
-    assert_eq!(numbers(store, of_b).await, []);
+    assert_eq!(numbers(store, of_b).await, NONE);
     let alone = Query { correlation: Some(*event(6).id.as_uuid()), ..Query::default() };
     assert_eq!(numbers(store, alone).await, [6], "a root is correlated with itself");
 
     let typed = |name| Query { event_type: EventType::new(name).ok(), ..Query::default() };
     assert_eq!(numbers(store, typed("KeyRotated")).await, [1, 4, 7, 10]);
     assert_eq!(numbers(store, Query { limit: Some(3), ..typed("KeyGenerated") }).await, [3, 6, 9]);
-    assert_eq!(numbers(store, typed("Keyrotated")).await, []);
-    assert_eq!(numbers(store, typed("Key")).await, []);
+    assert_eq!(numbers(store, typed("Keyrotated")).await, NONE);
+    assert_eq!(numbers(store, typed("Key")).await, NONE);
 
     let with_id = |n| Query { event_id: Some(event(n).id), ..Query::default() };
     assert_eq!(numbers(store, with_id(7)).await, [7]);
-    assert_eq!(numbers(store, with_id(99)).await, []);
+    assert_eq!(numbers(store, with_id(99)).await, NONE);
     let elsewhere = Query { aggregate: Some(key("b")), ..with_id(7) };
-    assert_eq!(numbers(store, elsewhere).await, []);
+    assert_eq!(numbers(store, elsewhere).await, NONE);
 }
 
 const KEYS: [&str; 6] = [
@@ -189,7 +190,10 @@ async fn mixed(store: &dyn EventStore, count: u64) -> Vec<ReadEvent> {
         commit(store, Append::new(key, ExpectedVersion::Any, [event])).await;
     }
     let all = read(store, Query::default()).await;
-    assert_eq!(all.iter().map(|e| number(&e.event)).collect::<Vec<_>>(), (0..count).collect::<Vec<_>>());
+    assert_eq!(
+        all.iter().map(|e| number(&e.event)).collect::<Vec<_>>(),
+        (0..count).collect::<Vec<_>>()
+    );
     all
 }
 
@@ -203,11 +207,11 @@ pub async fn by_namespace_and_entity<F: Fixture>(make: impl AsyncFn(StoreTemplat
     let namespace = |text| Query { namespace: Namespace::new(text).ok(), ..Query::default() };
     let entity = |text, query| Query { entity: Entity::new(text).ok(), ..query };
     assert_eq!(numbers(store, namespace("acme.contract.tests")).await, [0, 1, 2]);
-    assert_eq!(numbers(store, namespace("acme.contract.none")).await, []);
+    assert_eq!(numbers(store, namespace("acme.contract.none")).await, NONE);
     assert_eq!(numbers(store, entity("lock", Query::default())).await, [2, 4]);
     assert_eq!(numbers(store, entity("lock", namespace("acme.contract.tests2"))).await, [4]);
     let contradiction = entity("lock", Query::history(full_key(KEYS[0])));
-    assert_eq!(numbers(store, contradiction).await, []);
+    assert_eq!(numbers(store, contradiction).await, NONE);
 }
 
 /// A limit is of what comes out, not of what is looked at; zero is nothing.
@@ -222,7 +226,7 @@ pub async fn a_limit_counts_what_is_delivered<F: Fixture>(make: impl AsyncFn(Sto
         ..Query::default()
     };
     assert_eq!(numbers(store, narrow).await, [1, 7]);
-    assert_eq!(numbers(store, Query { limit: Some(0), ..Query::default() }).await, []);
+    assert_eq!(numbers(store, Query { limit: Some(0), ..Query::default() }).await, NONE);
     assert_eq!(numbers(store, Query { limit: Some(u64::MAX), ..Query::default() }).await.len(), 12);
 }
 
@@ -334,7 +338,10 @@ pub async fn long_reads_have_no_seams<F: Fixture>(make: impl AsyncFn(StoreTempla
         store.append_many(parts).await.expect("nothing is stale");
     }
     let all = read(store, Query::default().verified()).await;
-    assert_eq!(all.iter().map(|read| number(&read.event)).collect::<Vec<_>>(), (0..COUNT).collect::<Vec<_>>());
+    assert_eq!(
+        all.iter().map(|read| number(&read.event)).collect::<Vec<_>>(),
+        (0..COUNT).collect::<Vec<_>>()
+    );
     let newest_first = Query { direction: Direction::Backwards, ..Query::default() };
     assert_eq!(numbers(store, newest_first.clone()).await, (0..COUNT).rev().collect::<Vec<_>>());
     assert_eq!(history(store, &key("a")).await.len() as u64, COUNT / 2);
@@ -404,84 +411,6 @@ pub async fn a_stream_may_be_dropped_half_way<F: Fixture>(make: impl AsyncFn(Sto
     }
     commit_any(store, &key("a"), 3000..=3000).await;
     assert_eq!(numbers(store, Query::default()).await.len(), 3001);
-}
-
-/// Namespace, then entity, then id, each byte for byte; with what the last event says.
-pub async fn aggregates_are_listed_in_the_order_of_their_keys<F: Fixture>(
-    make: impl AsyncFn(StoreTemplate) -> F,
-) {
-    let fixture = make(template()).await;
-    let store = &*fixture.store();
-    let texts = [
-        "b.c.d.key.x", "a.b.c.key.b", "a.b.c.key.a", "a.b.c.key.a-1", "a.b.c.key.a1",
-        "a.b.c.key.B", "a.b.c.key-1.a", "a.b.c.keys.a", "a.b.c.Key.a", "a.b.c-d.key.a",
-        "a.b.c1.key.a", "A.b.c.key.a", "a.b-b.c.key.a",
-    ];
-    for (n, text) in (0..).zip(texts) {
-        commit_any(store, &full_key(text), n * 2..=n * 2 + n % 2).await;
-    }
-    let mut keys: Vec<_> = texts.map(full_key).to_vec();
-    keys.sort();
-    let select = AggregateSelect::default();
-    let listed = all(store.aggregates(select.clone())).await;
-    assert_eq!(listed.iter().map(|entry| entry.aggregate.clone()).collect::<Vec<_>>(), keys);
-    for entry in &listed {
-        let last = read(store, Query::history(entry.aggregate.clone())).await.pop().expect("events");
-        assert_eq!(*entry, AggregateEntry {
-            aggregate: last.event.aggregate.clone(),
-            head: last.event.head(),
-            last_time: last.event.event.timestamp,
-            last_position: last.position,
-        });
-    }
-    let limited = AggregateSelect { limit: Some(4), ..select.clone() };
-    assert_eq!(all(store.aggregates(limited)).await, listed[..4]);
-    let of = |namespace: Option<&str>, entity: Option<&str>, limit| AggregateSelect {
-        namespace: namespace.map(|text| Namespace::new(text).expect("a namespace")),
-        entity: entity.map(|text| Entity::new(text).expect("an entity")),
-        limit,
-    };
-    for (namespace, entity, limit) in [
-        (Some("a.b.c"), None, None),
-        (None, Some("key"), None),
-        (Some("a.b.c"), Some("key"), None),
-        (Some("a.b.c"), Some("key"), Some(2)),
-        (Some("a.b.none"), None, None),
-        (None, Some("key"), Some(0)),
-    ] {
-        let expected: Vec<_> = listed
-            .iter()
-            .filter(|entry| namespace.is_none_or(|n| entry.aggregate.namespace.as_str() == n))
-            .filter(|entry| entity.is_none_or(|e| entry.aggregate.entity.as_str() == e))
-            .take(limit.map_or(usize::MAX, |limit: u64| usize::try_from(limit).expect("small")))
-            .cloned()
-            .collect();
-        assert_eq!(all(store.aggregates(of(namespace, entity, limit))).await, expected);
-    }
-}
-
-/// Counts, the most frequent type first, and the extremes of time.
-pub async fn stats_count_events_aggregates_types_and_times<F: Fixture>(
-    make: impl AsyncFn(StoreTemplate) -> F,
-) {
-    let fixture = make(template()).await;
-    let store = &*fixture.store();
-    let mut given = events(1..=10);
-    for (event, name) in given.iter_mut().zip("A B B C C C C B B D".split(' ')) {
-        event.event_type = EventType::new(name).expect("a type");
-    }
-    given[9].event_type = EventType::new("A").expect("a type");
-    given[3].timestamp = time(50);
-    given[5].timestamp = time(0);
-    given[2].event_type = EventType::new("C").expect("a type");
-    commit(store, Append::new(key("a"), ExpectedVersion::Any, given.split_off(4))).await;
-    let last = commit(store, Append::new(key("b"), ExpectedVersion::Any, given)).await;
-    let stats = store.stats().await.expect("the store answers");
-    assert_eq!((stats.events, stats.aggregates), (10, 2));
-    let counts = [("C", 5), ("B", 3), ("A", 2)];
-    assert_eq!(stats.types, counts.map(|(name, count)| (name.to_owned(), count)));
-    assert_eq!(stats.times, Some((time(0), time(50))));
-    assert_eq!(stats.last_position, Some(last.position));
 }
 
 /// A store that was closed is opened again with all that it acknowledged.

@@ -1,0 +1,199 @@
+//! An event as a message: subject, headers, body.
+
+use std::fmt;
+
+use bytes::Bytes;
+
+use crate::event::{NewEvent, RecordedEvent};
+use crate::headers::{self, Carrier, HeaderError, Headers, Kind, Place};
+use crate::subject::{StoreTemplate, SubjectError, TemplateError};
+
+/// The most bytes of an event, see [`event_size`]: NATS's default limit of 1 MiB, less what the
+/// subject and the headers of the server take.
+pub const MAX_EVENT_SIZE: usize = (1 << 20) - 4096;
+
+/// What NATS spends on a header beside name and value: `: ` and a line's end.
+const HEADER_OVERHEAD: usize = 4;
+
+/// The bytes of the headers of an event's place, at the longest version.
+const PLACE_SIZE: usize = headers::AGGREGATE_VERSION.len()
+    + 16
+    + headers::CID.len()
+    + headers::PREVIOUS_CID.len()
+    + 2 * 59
+    + 3 * HEADER_OVERHEAD;
+
+const UUID_LEN: usize = 36;
+const TIMESTAMP_LEN: usize = 27;
+
+/// A NATS message.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Message {
+    /// Its subject.
+    pub subject: String,
+    /// Its headers, names and values.
+    pub headers: Vec<(String, String)>,
+    /// Its body.
+    pub body: Bytes,
+}
+
+impl RecordedEvent {
+    /// Writes the event as a message.
+    ///
+    /// # Errors
+    ///
+    /// [`TemplateError`] when the template does not fit the aggregate.
+    pub fn encode(&self, template: &StoreTemplate) -> Result<Message, TemplateError> {
+        let subject = template.event_subject(&self.aggregate, &self.event.operation)?;
+        Ok(Message {
+            subject: subject.as_str().to_owned(),
+            headers: self.headers().pairs(Carrier::Wire),
+            body: self.event.body.clone(),
+        })
+    }
+
+    /// The event's headers.
+    pub fn headers(&self) -> Headers {
+        let event = &self.event;
+        Headers {
+            id: event.id,
+            correlation: event.correlation,
+            causation: event.causation,
+            event_type: event.event_type.clone(),
+            timestamp: event.timestamp,
+            source: event.source.clone(),
+            content_type: event.content_type.clone(),
+            schema_version: event.schema_version,
+            place: Some(Place { version: self.version, previous: self.previous, cid: self.cid }),
+            metadata: event.metadata.clone(),
+            trace: event.trace.clone(),
+        }
+    }
+
+    /// Reads an event from a message. Whether it has the CID that it names is for
+    /// [`crate::chain`] to say.
+    ///
+    /// # Errors
+    ///
+    /// [`MessageError`] when subject or headers are not those of a stored event.
+    pub fn decode(template: &StoreTemplate, message: &Message) -> Result<Self, MessageError> {
+        let pairs = message.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let body = message.body.clone();
+        Self::decode_parts(template, Carrier::Wire, &message.subject, pairs, body)
+    }
+
+    /// Reads an event from the parts of a message.
+    ///
+    /// # Errors
+    ///
+    /// As [`decode`](Self::decode).
+    pub fn decode_parts<'a>(
+        template: &StoreTemplate,
+        carrier: Carrier,
+        subject: &str,
+        pairs: impl IntoIterator<Item = (&'a str, &'a str)>,
+        body: Bytes,
+    ) -> Result<Self, MessageError> {
+        let headers = Headers::parse(Kind::StoredEvent, carrier, pairs)?;
+        let (aggregate, operation) = template.parse_event(subject)?;
+        let Some(place) = headers.place else {
+            return Err(HeaderError::Missing { name: headers::CID }.into());
+        };
+        Ok(Self {
+            aggregate,
+            version: place.version,
+            previous: place.previous,
+            cid: place.cid,
+            event: NewEvent {
+                id: headers.id,
+                correlation: headers.correlation,
+                causation: headers.causation,
+                event_type: headers.event_type,
+                operation,
+                schema_version: headers.schema_version,
+                timestamp: headers.timestamp,
+                source: headers.source,
+                content_type: headers.content_type,
+                metadata: headers.metadata,
+                trace: headers.trace,
+                body,
+            },
+        })
+    }
+}
+
+/// The size of an event by which [`MAX_EVENT_SIZE`] is judged: its body, and name, value and 4
+/// bytes for each CIM header and `Content-Type`, at the longest version and with both CIDs, so that
+/// the limit is the same at every place in a history.
+pub fn event_size(event: &NewEvent) -> usize {
+    let header = |name: &str, value: usize| name.len() + value + HEADER_OVERHEAD;
+    let digits = event.schema_version.get().ilog10() as usize + 1;
+    let metadata: usize = event
+        .metadata
+        .iter()
+        .map(|(name, value)| {
+            header(headers::META_PREFIX, name.len() + value.as_str().len())
+        })
+        .sum();
+    event.body.len()
+        + header(headers::EVENT_ID, UUID_LEN)
+        + header(headers::CORRELATION_ID, UUID_LEN)
+        + event.causation.map_or(0, |_| header(headers::CAUSATION_ID, UUID_LEN))
+        + header(headers::EVENT_TYPE, event.event_type.as_str().len())
+        + header(headers::TIMESTAMP, TIMESTAMP_LEN)
+        + header(headers::SOURCE, event.source.as_str().len())
+        + header(headers::CONTENT_TYPE, event.content_type.as_str().len())
+        + header(headers::SCHEMA_VERSION, digits)
+        + PLACE_SIZE
+        + metadata
+}
+
+/// A message that is no stored event.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum MessageError {
+    /// Its headers are not those of one.
+    Headers(HeaderError),
+    /// Its subject is not that of one.
+    Subject(SubjectError),
+}
+
+impl MessageError {
+    /// The stable code of this fault.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Headers(error) => error.code(),
+            Self::Subject(error) => error.code(),
+        }
+    }
+}
+
+impl From<HeaderError> for MessageError {
+    fn from(error: HeaderError) -> Self {
+        Self::Headers(error)
+    }
+}
+
+impl From<SubjectError> for MessageError {
+    fn from(error: SubjectError) -> Self {
+        Self::Subject(error)
+    }
+}
+
+impl fmt::Display for MessageError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Headers(error) => error.fmt(f),
+            Self::Subject(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for MessageError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Headers(_) => None,
+            Self::Subject(error) => error.source(),
+        }
+    }
+}
