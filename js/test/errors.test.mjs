@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { assertSubject, ChainVerifier, CimError, SubjectTemplate } from "cim-events";
+import { assertSubject, ChainVerifier, CimError, parseHeaders, SubjectTemplate } from "cim-events";
 
 import { messageOf, vectors } from "./support/vectors.mjs";
 
@@ -46,5 +46,14 @@ test("a head whose version is no version is refused", () => {
 test("what the types rule out is refused, not guessed", () => {
   assert.throws(() => new SubjectTemplate({ subject: "a", constants: { entity: 1 } }), {
     code: "argument-invalid",
+  });
+});
+
+test("a header's error names the header", () => {
+  const [{ headers }] = vectors("events").events;
+  const without = headers.filter(([name]) => name !== "CIM-Source");
+  assert.throws(() => parseHeaders("stored-event", "wire", without), {
+    code: "header-missing",
+    fields: { header: "CIM-Source" },
   });
 });

@@ -1,51 +1,51 @@
-// Runs the bare module of the core without giving it anything: `node call.mjs core_wasm.wasm`.
+// Calls a bare module of the core, which gets nothing to import: `node tests/core-wasm/call.mjs MODULE`.
 
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { readFile } from "node:fs/promises";
 
-const module = await WebAssembly.compile(readFileSync(process.argv[2]));
-assert.deepEqual(WebAssembly.Module.imports(module), []);
-const { exports } = await WebAssembly.instantiate(module, {});
+const [, , path] = process.argv;
+const { instance } = await WebAssembly.instantiate(await readFile(path), {});
+const core = instance.exports;
 
-/** Calls a function with bytes and gives the document that it answers with. */
-function call(name, input) {
-  const bytes = typeof input === "string" ? new TextEncoder().encode(input) : input;
-  const at = exports.input(bytes.length);
-  new Uint8Array(exports.memory.buffer, at, bytes.length).set(bytes);
-  const length = exports[name]();
-  const answer = new Uint8Array(exports.memory.buffer, exports.output(), length);
-  return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(answer));
+/** Gives bytes or text to a function of the module and returns its answer. */
+function call(name, given) {
+  const bytes = typeof given === "string" ? new TextEncoder().encode(given) : given;
+  const at = core.input(bytes.length);
+  new Uint8Array(core.memory.buffer, at, bytes.length).set(bytes);
+  const length = core[name]();
+  const answer = new TextDecoder().decode(new Uint8Array(core.memory.buffer, core.output(), length));
+  assert(!answer.startsWith("error: "), `${name}: ${answer}`);
+  return answer;
 }
 
-function vectors(name) {
-  return JSON.parse(readFileSync(new URL(`../vectors/${name}.json`, import.meta.url), "utf8"));
-}
+const vectors = JSON.parse(await readFile(new URL("../vectors/events.json", import.meta.url), "utf8"));
+const { template, events } = vectors;
 
-const { events } = vectors("events");
-for (const { name, block_hex, cid } of events) {
-  assert.deepEqual(call("read_block", Buffer.from(block_hex, "hex")), { cid }, name);
-}
-const blocks = vectors("refused").vectors.filter(({ kind }) => kind === "block");
-for (const { block_hex, why } of blocks) {
-  assert.ok(call("read_block", Buffer.from(block_hex, "hex")).error, why);
-}
-const filters = vectors("filters").vectors;
-for (const { filter, subject, matches } of filters) {
-  assert.deepEqual(call("match_filter", JSON.stringify([filter, subject])), { matches }, `${filter} ${subject}`);
-}
+// Every vector has its block and its CID.
+const blocks = JSON.parse(call("blocks", JSON.stringify({ template, events })));
+assert.deepEqual(
+  blocks,
+  events.map(({ block_hex, cid }) => ({ block_hex, cid })),
+);
 
-const history = {
-  aggregate: "cowboyai.security.keys.key.k1",
-  type: "KeyRotated",
-  times: ["2026-11-21T08:00:00Z", "2026-11-21 09:00:00.5+00:00"],
-  body: '{"bits":256}',
-};
-const trip = call("round_trip", JSON.stringify(history));
-assert.equal(trip.events, 2, trip.error);
-const report = call("verify_export", trip.export);
-assert.equal(report.ok, true, report.error?.message);
-assert.equal(report.events, 2);
-const forged = call("verify_export", trip.export.replace("256", "257"));
-assert.equal(forged.error?.code, "wrong-cid");
+// Histories that are whole can be exported, verified and folded.
+const nameOf = ({ aggregate: { namespace, entity, id } }) => `${namespace}.${entity}.${id}`;
+const cut = new Set(events.filter((event) => "starts_from" in event).map(nameOf));
+const whole = events.filter((event) => !cut.has(nameOf(event)));
+const file = call("make_export", JSON.stringify({ template, events: whole }));
+const report = JSON.parse(call("verify_export", file));
+assert.deepEqual([report.ok, report.events, report.verified], [true, whole.length, "chain"]);
 
-console.log(`The bare module agrees with ${events.length} blocks, ${blocks.length} refused ones and ${filters.length} filters.`);
+const histories = JSON.parse(call("histories", file));
+const expected = {};
+for (const event of whole) {
+  expected[nameOf(event)] = { events: event.version, head: event.cid };
+}
+assert.deepEqual(histories, expected);
+
+// And one changed byte is found.
+const changed = file.replace("ed25519", "ed25518");
+assert.notEqual(changed, file);
+assert.equal(JSON.parse(call("verify_export", changed)).error.code, "wrong-cid");
+
+console.log(`The bare module made ${blocks.length} blocks, and verified and folded ${whole.length} events.`);

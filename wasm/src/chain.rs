@@ -77,7 +77,10 @@ impl ChainVerifier {
     ) -> Result<Self, Fault> {
         // A number prints as its digits, so the rules of a version's text judge it.
         let version: Version = version.to_string().parse()?;
-        let head = Head { version, cid: cid.parse()? };
+        let head = Head {
+            version,
+            cid: cid.parse()?,
+        };
         Ok(Self {
             inner: verifier::ChainVerifier::from_head(aggregate_key(namespace, entity, id)?, head),
             template: store_template(template)?,
@@ -95,7 +98,8 @@ impl ChainVerifier {
     /// The last event that was verified or trusted, as JSON, or `null`.
     #[wasm_bindgen(getter)]
     pub fn head(&self) -> String {
-        let head = |head: Head| json!({ "version": head.version.get(), "cid": head.cid.to_string() });
+        let head =
+            |head: Head| json!({ "version": head.version.get(), "cid": head.cid.to_string() });
         self.inner.head().map_or(Value::Null, head).to_string()
     }
 }
@@ -108,13 +112,16 @@ impl From<ChainError> for Fault {
             "version": error.version().get(),
         });
         let (expected, found) = match &error {
-            ChainError::WrongCid { expected, found, .. } => {
-                (json!(expected.to_string()), json!(found.to_string()))
-            }
-            ChainError::WrongAggregate { expected, place } => {
-                (json!(expected.to_string()), json!(place.aggregate.to_string()))
-            }
-            ChainError::BrokenLink { expected, found, .. } => (
+            ChainError::WrongCid {
+                expected, found, ..
+            } => (json!(expected.to_string()), json!(found.to_string())),
+            ChainError::WrongAggregate { expected, place } => (
+                json!(expected.to_string()),
+                json!(place.aggregate.to_string()),
+            ),
+            ChainError::BrokenLink {
+                expected, found, ..
+            } => (
                 json!(expected.map(|cid| cid.to_string())),
                 json!(found.map(|cid| cid.to_string())),
             ),

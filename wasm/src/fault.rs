@@ -47,7 +47,12 @@ impl Fault {
 
 impl From<Fault> for JsValue {
     fn from(fault: Fault) -> Self {
-        let Fault { code, message, causes, fields } = fault;
+        let Fault {
+            code,
+            message,
+            causes,
+            fields,
+        } = fault;
         let document =
             json!({ "code": code, "message": message, "causes": causes, "fields": fields });
         Self::from_str(&document.to_string())
@@ -68,13 +73,11 @@ macro_rules! coded {
 coded!(
     cim_core::chain::block::BlockError,
     cim_core::cid::CidError,
-    cim_core::headers::HeaderError,
     cim_core::id::NameError,
     cim_core::subject::FilterError,
     cim_core::subject::OperationError,
     cim_core::subject::SubjectError,
     cim_core::subject::TemplateError,
-    cim_core::message::MessageError,
     cim_core::time::TimeError,
     cim_core::version::NumberError,
 );

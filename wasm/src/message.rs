@@ -5,7 +5,8 @@
 use bytes::Bytes;
 use cim_core::chain::{self, block};
 use cim_core::event::{RecordedEvent, Text};
-use cim_core::headers::{Carrier, Headers, Kind};
+use cim_core::headers::{self, Carrier, HeaderError, Headers, Kind};
+use cim_core::message::MessageError;
 use cim_core::subject::StoreTemplate;
 use serde_json::{Value, json};
 use wasm_bindgen::prelude::wasm_bindgen;
@@ -83,6 +84,37 @@ pub fn check_cid(
     Ok(chain::check_cid(&event)?)
 }
 
+impl From<MessageError> for Fault {
+    fn from(error: MessageError) -> Self {
+        match error {
+            MessageError::Headers(error) => error.into(),
+            MessageError::Subject(error) => error.into(),
+            // The enum may grow; a new fault has its code and its message.
+            _ => Self::of(error.code(), &error),
+        }
+    }
+}
+
+impl From<HeaderError> for Fault {
+    fn from(error: HeaderError) -> Self {
+        let header = match &error {
+            HeaderError::Missing { name }
+            | HeaderError::Spelling { name, .. }
+            | HeaderError::Unexpected { name } => name,
+            HeaderError::Repeated { name }
+            | HeaderError::Unknown { name }
+            | HeaderError::Value { name, .. } => &**name,
+            HeaderError::BlockVersion { .. } => "CIM-Block",
+            HeaderError::EventType(_) => headers::EVENT_TYPE,
+            HeaderError::MessageId { .. } => headers::MESSAGE_ID,
+            // The other faults are of no single header, or will be told by their message.
+            _ => return Self::of(error.code(), &error),
+        };
+        let fields = json!({ "header": header });
+        Self::of(error.code(), &error).with_fields(fields)
+    }
+}
+
 /// Reads a stored event, without a look at its CID.
 pub(crate) fn recorded_event(
     template: &StoreTemplate,
@@ -94,7 +126,9 @@ pub(crate) fn recorded_event(
     let headers = pairs(headers)?;
     let headers = headers.iter().map(|(name, value)| (&**name, &**value));
     let body = Bytes::copy_from_slice(body);
-    Ok(RecordedEvent::decode_parts(template, carrier, subject, headers, body)?)
+    Ok(RecordedEvent::decode_parts(
+        template, carrier, subject, headers, body,
+    )?)
 }
 
 /// Reads the name of a carrier.

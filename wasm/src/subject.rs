@@ -52,11 +52,8 @@ pub fn command_subject(
     operation: &str,
 ) -> Result<String, Fault> {
     let (namespace, entity) = (namespace.parse()?, entity.parse()?);
-    let subject = read_template(template)?.command_subject(
-        &namespace,
-        &entity,
-        &operation.parse()?,
-    )?;
+    let subject =
+        read_template(template)?.command_subject(&namespace, &entity, &operation.parse()?)?;
     Ok(subject.to_string())
 }
 
@@ -65,8 +62,12 @@ pub fn command_subject(
 pub fn parse_subject(template: &str, subject: &str) -> Result<String, Fault> {
     let template = read_template(template)?;
     let fields = template.parse_subject(subject)?;
-    let told = Field::ALL.iter().filter_map(|&field| Some((field.name(), fields.get(field)?)));
-    let told: Map<String, Value> = told.map(|(name, text)| (name.to_owned(), text.into())).collect();
+    let told = Field::ALL
+        .iter()
+        .filter_map(|&field| Some((field.name(), fields.get(field)?)));
+    let told: Map<String, Value> = told
+        .map(|(name, text)| (name.to_owned(), text.into()))
+        .collect();
     Ok(Value::Object(told).to_string())
 }
 
@@ -99,7 +100,11 @@ pub(crate) fn aggregate_key(
     entity: &str,
     id: &str,
 ) -> Result<AggregateKey, Fault> {
-    Ok(AggregateKey::new(namespace.parse()?, entity.parse()?, id.parse()?))
+    Ok(AggregateKey::new(
+        namespace.parse()?,
+        entity.parse()?,
+        id.parse()?,
+    ))
 }
 
 /// Reads the JSON here and not by `serde`, so that a broken rule keeps its code.
@@ -108,7 +113,12 @@ fn read_template(template: &str) -> Result<SubjectTemplate, Fault> {
     let template: Value = serde_json::from_str(template).map_err(|_| malformed())?;
     let subject = template["subject"].as_str().ok_or_else(malformed)?;
     let constants = template["constants"].as_object().ok_or_else(malformed)?;
-    let constants: Option<Vec<_>> =
-        constants.iter().map(|(name, value)| Some((name, value.as_str()?))).collect();
-    Ok(SubjectTemplate::parse(subject, constants.ok_or_else(malformed)?)?)
+    let constants: Option<Vec<_>> = constants
+        .iter()
+        .map(|(name, value)| Some((name, value.as_str()?)))
+        .collect();
+    Ok(SubjectTemplate::parse(
+        subject,
+        constants.ok_or_else(malformed)?,
+    )?)
 }

@@ -28,6 +28,13 @@ pub(super) struct Memory {
     data_version: Option<i64>,
 }
 
+/// The last row numbers of a moment, 0 where there is none.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Mark {
+    event: i64,
+    aggregate: i64,
+}
+
 /// The histories as a connection sees them in its transaction.
 pub(super) struct SqliteHistories<'a> {
     connection: &'a Connection,
@@ -83,17 +90,28 @@ impl<'a> SqliteHistories<'a> {
             .expect("row numbers begin with 1 and no disk holds 2^53 rows")
     }
 
-    /// Takes rows back that were written behind `position` in this transaction.
-    pub(super) fn take_back(&mut self, position: i64) -> rusqlite::Result<()> {
-        self.connection
-            .prepare_cached("DELETE FROM events WHERE position > ?1")?
-            .execute([position])?;
-        Ok(())
+    /// The last rows before an append is tried, for [`take_back`](Self::take_back).
+    pub(super) fn mark(&self) -> rusqlite::Result<Mark> {
+        let last_aggregate = self
+            .connection
+            .prepare_cached("SELECT max(id) FROM aggregates")?
+            .query_row([], |row| row.get::<_, Option<i64>>(0))?;
+        Ok(Mark {
+            event: last_row(self.connection)?.unwrap_or(0),
+            aggregate: last_aggregate.unwrap_or(0),
+        })
     }
 
-    /// The last row number, 0 in an empty store.
-    pub(super) fn last_row(&self) -> rusqlite::Result<i64> {
-        Ok(last_row(self.connection)?.unwrap_or(0))
+    /// Takes back, and forgets, all rows that were written in this transaction behind `mark`.
+    pub(super) fn take_back(&mut self, mark: Mark) -> rusqlite::Result<()> {
+        self.connection
+            .prepare_cached("DELETE FROM events WHERE position > ?1")?
+            .execute([mark.event])?;
+        self.connection
+            .prepare_cached("DELETE FROM aggregates WHERE id > ?1")?
+            .execute([mark.aggregate])?;
+        self.memory.aggregates.retain(|_, id| *id <= mark.aggregate);
+        Ok(())
     }
 
     /// The row number of an aggregate.

@@ -5,10 +5,12 @@
 //! read.
 
 use std::collections::VecDeque;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 
 use cim_core::version::Position;
-use futures_util::stream::{self, BoxStream, StreamExt as _};
+use futures_util::stream::{BoxStream, Stream, StreamExt as _};
 use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
 use tokio::task::JoinHandle;
@@ -19,11 +21,8 @@ use super::row::{COLUMNS, Rows};
 use crate::store::verify::ReadVerifier;
 use crate::store::{Direction, InvalidEvent, Query, ReadEvent, StoreError};
 
-/// The events of the first page; each further one is twice as large up to [`MAX_PAGE`].
-const FIRST_PAGE: usize = 256;
-
-/// The most events of a page.
-const MAX_PAGE: usize = 1024;
+/// The most events of a page: most histories fit into one.
+const PAGE: usize = 1024;
 
 /// The most bytes of bodies in a page, beyond its last event.
 const MAX_PAGE_BYTES: usize = 4 << 20;
@@ -32,7 +31,7 @@ const MAX_PAGE_BYTES: usize = 4 << 20;
 struct Page {
     events: VecDeque<ReadEvent>,
     fault: Option<StoreError>,
-    reader: Option<Reader>,
+    reader: Option<Box<Reader>>,
 }
 
 /// Where a read stands between two pages.
@@ -46,7 +45,6 @@ struct Reader {
     /// What was the last position when the read began; newer events are not part of it.
     end: Option<i64>,
     remaining: u64,
-    page_len: usize,
 }
 
 /// The events that `query` selects.
@@ -61,19 +59,14 @@ pub(super) fn read(
         last: None,
         end: None,
         remaining: query.limit.unwrap_or(u64::MAX),
-        page_len: FIRST_PAGE,
         query,
     };
-    let state = Receiver { events: VecDeque::new(), fault: None, next: Next::Reader(reader) };
-    stream::unfold(state, |mut state| async move {
-        let item = state.next().await?;
-        Some((item, state))
-    })
-    .boxed()
+    let next = Next::Reader(Box::new(reader));
+    Receiver { events: VecDeque::new(), fault: None, next }.boxed()
 }
 
 enum Next {
-    Reader(Reader),
+    Reader(Box<Reader>),
     Page(JoinHandle<Page>),
     End,
 }
@@ -84,45 +77,55 @@ struct Receiver {
     next: Next,
 }
 
-impl Receiver {
-    async fn next(&mut self) -> Option<Result<ReadEvent, StoreError>> {
+impl Stream for Receiver {
+    type Item = Result<ReadEvent, StoreError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         loop {
             if let Some(event) = self.events.pop_front() {
-                return Some(Ok(event));
+                return Poll::Ready(Some(Ok(event)));
             }
             if let Some(fault) = self.fault.take() {
-                return Some(Err(fault));
+                return Poll::Ready(Some(Err(fault)));
             }
-            let handle = match std::mem::replace(&mut self.next, Next::End) {
-                Next::End => return None,
-                Next::Reader(reader) => tokio::task::spawn_blocking(|| reader.page()),
-                Next::Page(handle) => handle,
+            let page = match &mut self.next {
+                Next::End => return Poll::Ready(None),
+                Next::Reader(_) => None,
+                Next::Page(handle) => Some(ready!(Pin::new(handle).poll(context))),
             };
-            let page = match handle.await {
-                Ok(page) => page,
-                Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-                Err(_) => return Some(Err(StoreError::Closed)),
-            };
-            self.events = page.events;
-            self.fault = page.fault;
-            if let Some(reader) = page.reader {
-                self.next = Next::Page(tokio::task::spawn_blocking(|| reader.page()));
+            match (page, std::mem::replace(&mut self.next, Next::End)) {
+                (None, Next::Reader(reader)) => self.next = read_page(reader),
+                (None, Next::Page(_) | Next::End) => return Poll::Ready(None),
+                (Some(Ok(page)), _) => {
+                    self.events = page.events;
+                    self.fault = page.fault;
+                    if let Some(reader) = page.reader {
+                        self.next = read_page(reader);
+                    }
+                }
+                (Some(Err(error)), _) if error.is_panic() => {
+                    std::panic::resume_unwind(error.into_panic())
+                }
+                (Some(Err(_)), _) => return Poll::Ready(Some(Err(StoreError::Closed))),
             }
         }
     }
 }
 
+fn read_page(reader: Box<Reader>) -> Next {
+    Next::Page(tokio::task::spawn_blocking(|| reader.page()))
+}
+
 impl Reader {
-    fn page(mut self) -> Page {
+    fn page(mut self: Box<Self>) -> Page {
         let connections = Arc::clone(&self.connections);
-        let mut events = VecDeque::with_capacity(self.page_len.min(MAX_PAGE));
+        let mut events = VecDeque::new();
         let answer = connections.with(|connection| self.fill(connection, &mut events));
         let (fault, more) = match answer {
             Ok(Ok(more)) => (None, more),
             Ok(Err(fault)) => (Some(fault), false),
             Err(error) => (Some(io("reading events", error)), false),
         };
-        self.page_len = (self.page_len * 2).min(MAX_PAGE);
         Page { events, fault, reader: more.then_some(self) }
     }
 
@@ -142,7 +145,7 @@ impl Reader {
                 found => found,
             },
         };
-        let limit = (self.page_len as u64).min(self.remaining);
+        let limit = (PAGE as u64).min(self.remaining);
         if limit == 0 {
             return Ok(Ok(false));
         }
@@ -278,7 +281,7 @@ pub(super) fn log_page(
     after: Option<Position>,
 ) -> rusqlite::Result<VecDeque<LogRow>> {
     let mut statement = connection.prepare_cached(&format!(
-        "SELECT {COLUMNS} FROM events WHERE position > ?1 ORDER BY position LIMIT {MAX_PAGE}"
+        "SELECT {COLUMNS} FROM events WHERE position > ?1 ORDER BY position LIMIT {PAGE}"
     ))?;
     let mut found = statement.query([number(after.map_or(0, Position::get))])?;
     let mut page = VecDeque::new();

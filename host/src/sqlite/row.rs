@@ -1,7 +1,6 @@
 //! Events as rows and rows as events.
 
 use std::collections::HashMap;
-use std::hash::Hash;
 
 use bytes::Bytes;
 use cim_core::cid::Cid;
@@ -26,16 +25,21 @@ const INSERT: &str = "INSERT INTO events (aggregate, version, event_id, correlat
     traceparent, tracestate, previous_cid, cid, body) \
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)";
 
-/// The most different names that are kept while rows are read; then they are forgotten.
-const MAX_NAMES: usize = 10_000;
+/// The most names of a kind that are kept: as many as are found sooner than allocated.
+const MAX_NAMES: usize = 32;
+
+/// The most aggregates that are kept while rows are read; then they are forgotten.
+const MAX_AGGREGATES: usize = 10_000;
 
 /// Turns rows into events, sharing the texts that many events have in common.
 #[derive(Debug, Default)]
 pub(super) struct Rows {
     aggregates: HashMap<i64, AggregateKey>,
+    last_aggregate: Option<(i64, AggregateKey)>,
     types: Names<EventType>,
     operations: Names<Operation>,
-    texts: Names<Text>,
+    sources: Names<Text>,
+    content_types: Names<Text>,
 }
 
 impl Rows {
@@ -111,8 +115,8 @@ impl Rows {
                     .map_err(|error| error.to_string())?,
                 timestamp: Timestamp::from_micros(integer(row, 9, "time")?)
                     .map_err(|error| error.to_string())?,
-                source: self.texts.get(text(row, 10, "source")?, read_text)?,
-                content_type: self.texts.get(text(row, 11, "content type")?, read_text)?,
+                source: self.sources.get(text(row, 10, "source")?, read_text)?,
+                content_type: self.content_types.get(text(row, 11, "content type")?, read_text)?,
                 metadata: match optional_text(row, 12, "metadata")? {
                     None => Metadata::default(),
                     Some(json) => read_metadata(json)?,
@@ -132,7 +136,12 @@ impl Rows {
         connection: &Connection,
         id: i64,
     ) -> rusqlite::Result<Option<AggregateKey>> {
+        match &self.last_aggregate {
+            Some((last, key)) if *last == id => return Ok(Some(key.clone())),
+            _ => {}
+        }
         if let Some(key) = self.aggregates.get(&id) {
+            self.last_aggregate = Some((id, key.clone()));
             return Ok(Some(key.clone()));
         }
         let key = connection
@@ -147,7 +156,9 @@ impl Rows {
                 Some(AggregateKey::new(namespace, entity, key.parse().ok()?))
             });
         if let Some(key) = &key {
-            make_room(&mut self.aggregates);
+            if self.aggregates.len() >= MAX_AGGREGATES {
+                self.aggregates.clear();
+            }
             self.aggregates.insert(id, key.clone());
         }
         Ok(key)
@@ -190,35 +201,36 @@ pub(super) fn insert(
     Ok(())
 }
 
-/// Texts that were seen before, so that a repeated one costs a look-up and no allocation.
+/// Names that were seen lately, so that a repeated one costs a comparison and no allocation.
 #[derive(Debug)]
-struct Names<T>(HashMap<Box<str>, T>);
+struct Names<T> {
+    seen: Vec<T>,
+    oldest: usize,
+}
 
 impl<T> Default for Names<T> {
     fn default() -> Self {
-        Self(HashMap::new())
+        Self { seen: Vec::new(), oldest: 0 }
     }
 }
 
-impl<T: Clone> Names<T> {
+impl<T: AsRef<str> + Clone> Names<T> {
     fn get(
         &mut self,
         text: &str,
         make: impl FnOnce(&str) -> Result<T, String>,
     ) -> Result<T, String> {
-        if let Some(known) = self.0.get(text) {
+        if let Some(known) = self.seen.iter().find(|known| (*known).as_ref() == text) {
             return Ok(known.clone());
         }
         let made = make(text)?;
-        make_room(&mut self.0);
-        self.0.insert(Box::from(text), made.clone());
+        if self.seen.len() < MAX_NAMES {
+            self.seen.push(made.clone());
+        } else {
+            self.seen[self.oldest] = made.clone();
+            self.oldest = (self.oldest + 1) % MAX_NAMES;
+        }
         Ok(made)
-    }
-}
-
-fn make_room<K: Eq + Hash, V>(map: &mut HashMap<K, V>) {
-    if map.len() >= MAX_NAMES {
-        map.clear();
     }
 }
 

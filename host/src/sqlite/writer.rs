@@ -213,10 +213,10 @@ fn append_one(
     if let Judgement::Write(events) =
         append::judge(histories.with_ids(Ids::Unchecked), template, appends)?
     {
-        let before = histories.last_row()?;
+        let mark = histories.mark()?;
         match write(histories, insert, &events) {
             Ok(receipts) => return Ok(Ok(receipts)),
-            Err(error) if is_constraint(&error) => histories.take_back(before)?,
+            Err(error) if is_constraint(&error) => histories.take_back(mark)?,
             Err(error) => return Err(error),
         }
     }

@@ -138,6 +138,7 @@ pub struct ReadEvent {
 
 /// What a subscription delivers.
 #[derive(Clone, Debug)]
+#[allow(clippy::large_enum_variant, reason = "nearly every delivery is an event")]
 pub enum Delivery {
     /// An event.
     Event(ReadEvent),

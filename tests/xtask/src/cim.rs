@@ -30,9 +30,9 @@ impl Cim {
         options: &[&str],
         folder: &str,
     ) -> Result<Self, Failure> {
-        // The features of the whole workspace, so that `cargo test --workspace` finds this build.
+        // The same build as that of the tests which start the command.
         Run::cargo()
-            .args(["build", "--locked", "--workspace", "--bin", "cim"])
+            .args(["build", "--locked", "--package", "cim-host", "--bin", "cim"])
             .args(options)
             .dir(workspace.root())
             .run()?;

@@ -71,7 +71,6 @@ fn steps<'a>(workspace: &'a Workspace, length: &'a Length) -> Result<Vec<Step<'a
 
 fn crash(workspace: &Workspace, rounds: u64) -> Result<(), Failure> {
     let cargo = |arguments: &[&str]| Run::cargo().args(arguments).dir(workspace.root());
-    cargo(&["build", "--locked", "--release", "--workspace", "--bins"]).run()?;
     cargo(&["test", "--locked", "--release", "--package", "cim-tests"])
         .args(["--test", "crash", "--", "--nocapture"])
         .env("CIM_CRASH_ROUNDS", rounds.to_string())

@@ -109,6 +109,7 @@ macro_rules! contract_tests {
                 another_aggregate_is_reused
                 another_trace_context_is_still_the_same_event
                 a_refused_append_leaves_its_ids_free
+                a_refused_append_leaves_no_aggregate
                 append_many_repeated_whole
                 append_many_of_old_and_new_parts_is_reused
                 append_many_with_a_part_on_another_aggregate_is_reused

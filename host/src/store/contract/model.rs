@@ -207,9 +207,9 @@ impl Case {
                 let winners = winners.iter().map(|winner: &RecordedEvent| winner.event.id);
                 Outcome::Conflict(aggregate.clone(), *actual, winners.collect())
             }
-            Err(error) => panic!("{error}: {appends:?}"),
+            Err(error) => panic!("{error}: {}", shown(&appends)),
         };
-        assert_eq!(found, expected, "{appends:#?}");
+        assert_eq!(found, expected, "{}", shown(&appends));
         if let Ok(answers) = answer {
             for (part, answer) in appends.iter().zip(answers) {
                 if let Appended::Committed(_) = answer {
@@ -291,6 +291,14 @@ impl Case {
         let found = numbers(store, query.verified()).await;
         assert_eq!(found.into_iter().map(|n| event(n).id).collect::<Vec<_>>(), expected);
     }
+}
+
+fn shown(appends: &[Append]) -> String {
+    let parts = appends.iter().map(|part| {
+        let ids: Vec<_> = part.events.iter().map(|event| event.id).collect();
+        format!("{} expecting {}: {ids:?}", part.aggregate, part.expected)
+    });
+    parts.collect::<Vec<_>>().join("; ")
 }
 
 /// How many events an expectation counts; `None` for `Any`.

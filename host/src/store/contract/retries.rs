@@ -4,14 +4,15 @@ use cim_core::append::{Append, Appended, Rejection, RetryToken};
 use cim_core::event::{NewEvent, Text, TraceContext};
 use cim_core::subject::StoreTemplate;
 use cim_core::version::{ExpectedVersion, SchemaVersion};
+use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use super::Fixture;
 use super::given::{
-    commit, commit_any, conflict, event, events, exact, history, key, last_position, last_version,
-    numbers, rejection, repeat, reused, template, time,
+    all, commit, commit_any, conflict, event, events, exact, history, key, last_position,
+    last_version, numbers, rejection, repeat, reused, template, time,
 };
-use crate::store::{EventStore, Query};
+use crate::store::{AggregateSelect, EventStore, Query};
 
 /// Repeats an append at once and after others, and expects the first answer each time.
 async fn check_repeats<F: Fixture>(
@@ -235,6 +236,48 @@ pub async fn a_refused_append_leaves_its_ids_free<F: Fixture>(
     let receipt = commit(store, Append { expected: exact(2), ..stale.clone() }).await;
     assert_eq!(receipt.version.get(), 4);
     assert_eq!(reused(store, stale).await, event(3).id);
+}
+
+/// An aggregate that was only refused is not there, and no later one is taken for it.
+pub async fn a_refused_append_leaves_no_aggregate<F: Fixture>(
+    make: impl AsyncFn(StoreTemplate) -> F,
+) {
+    let fixture = make(template()).await;
+    let store = &*fixture.store();
+    commit_any(store, &key("a"), 1..=2).await;
+    let refused = |round| {
+        let events = [event(1000 + round), event(1 + round % 2)];
+        Append::new(key(&format!("refused-{round}")), ExpectedVersion::Any, events)
+    };
+    for round in 0..10 {
+        reused(store, refused(round)).await;
+        commit_any(store, &key(&format!("new-{round}")), 10 + round..=10 + round).await;
+        // Committed together with others, where a store does that.
+        let mut tasks = JoinSet::new();
+        for n in 0..16 {
+            let store = fixture.store();
+            let append = if n % 2 == 0 {
+                let new = 100 + round * 16 + n;
+                Append::new(key(&format!("new-{new}")), ExpectedVersion::Any, [event(new)])
+            } else {
+                refused(round)
+            };
+            tasks.spawn(async move { store.append(append).await.is_ok() });
+        }
+        assert_eq!(tasks.join_all().await.into_iter().filter(|committed| *committed).count(), 8);
+        assert_eq!(last_version(store, &refused(round).aggregate).await, 0);
+    }
+    let listed = all(store.aggregates(AggregateSelect::default())).await;
+    assert_eq!(listed.len(), 1 + 10 + 80);
+    assert_eq!(store.stats().await.expect("the store answers").aggregates, 1 + 10 + 80);
+    for entry in &listed[1..] {
+        assert_eq!(history(store, &entry.aggregate).await.len(), 1, "{}", entry.aggregate);
+    }
+    for round in 0..10 {
+        let key = refused(round).aggregate;
+        commit_any(store, &key, 500 + round..=500 + round).await;
+        assert_eq!(numbers(store, Query::history(key)).await, [500 + round]);
+    }
 }
 
 fn three_parts() -> Vec<Append> {

@@ -1,0 +1,1 @@
+//! Functions that the fuzz targets call.

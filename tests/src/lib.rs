@@ -1,0 +1,6 @@
+//! What the tests of the whole project share.
+
+mod binary;
+pub mod fuzz;
+
+pub use binary::cim_binary;
