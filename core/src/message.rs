@@ -197,3 +197,76 @@ impl std::error::Error for MessageError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cid::Cid;
+    use crate::event::{Text, TraceContext};
+    use crate::id::{Entity, EventId, EventType};
+    use crate::time::Timestamp;
+    use crate::version::{MAX_INTEGER, SchemaVersion, Version};
+
+    #[test]
+    fn the_size_is_that_of_the_headers_at_the_longest_place() {
+        let mut event = sample();
+        check_size(&event);
+        event.causation = Some(*event.id.as_uuid());
+        event.schema_version = SchemaVersion::new(MAX_INTEGER).unwrap();
+        event.source = Text::new("größe").unwrap();
+        for name in ["Tenant", "a"] {
+            event.metadata.insert(name, Text::new("größer").unwrap()).unwrap();
+        }
+        check_size(&event);
+        let traceparent = Some(Text::new("00-4bf9").unwrap());
+        event.trace = Some(Box::new(TraceContext { traceparent, tracestate: None }));
+        check_size(&event);
+        for (version, digits) in [(9, 1), (10, 2), (99, 2), (100, 3), (MAX_INTEGER, 16)] {
+            event.schema_version = SchemaVersion::new(version).unwrap();
+            assert_eq!(event.schema_version.to_string().len(), digits);
+            check_size(&event);
+        }
+    }
+
+    #[test]
+    fn headers_count_before_the_subject() {
+        let recorded = record(sample(), Version::FIRST, None);
+        let template = StoreTemplate::default();
+        let mut message = recorded.encode(&template).unwrap();
+        assert_eq!(RecordedEvent::decode(&template, &message), Ok(recorded));
+        message.subject.push_str(".more");
+        let code = |message: &Message| {
+            RecordedEvent::decode(&template, message).map_err(|error| error.code())
+        };
+        assert_eq!(code(&message), Err("subject-mismatch"));
+        message.subject.push('.');
+        assert_eq!(code(&message), Err("subject-invalid"));
+        message.headers.remove(0);
+        assert_eq!(code(&message), Err("header-missing"));
+    }
+
+    #[track_caller]
+    fn check_size(event: &NewEvent) {
+        let longest = Version::new(MAX_INTEGER).unwrap();
+        let recorded = record(event.clone(), longest, Some(Cid::of_block(b"x")));
+        let message = recorded.encode(&StoreTemplate::default()).unwrap();
+        let counted = |name: &str| name.starts_with("CIM-") || name == headers::CONTENT_TYPE;
+        let headers = message.headers.iter().filter(|(name, _)| counted(name));
+        let size: usize = headers.map(|(name, value)| name.len() + value.len() + 4).sum();
+        assert_eq!(event_size(event), size + event.body.len());
+    }
+
+    fn record(event: NewEvent, version: Version, previous: Option<Cid>) -> RecordedEvent {
+        let aggregate = "o.u.d.key.k1".parse().unwrap();
+        RecordedEvent { aggregate, version, previous, cid: Cid::of_block(b"y"), event }
+    }
+
+    fn sample() -> NewEvent {
+        let time = Timestamp::from_micros(1_700_000_000_000_000).unwrap();
+        let id = EventId::from_parts(time, [7; 10]);
+        let entity = Entity::new("key").unwrap();
+        let event_type = EventType::new("KeyGenerated").unwrap();
+        let source = Text::new("keys-service").unwrap();
+        NewEvent::json(id, &entity, event_type, time, source, "{}").unwrap()
+    }
+}

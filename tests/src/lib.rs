@@ -2,5 +2,8 @@
 
 mod binary;
 pub mod fuzz;
+pub mod histories;
+pub mod random;
+pub mod work;
 
 pub use binary::cim_binary;

@@ -1,0 +1,166 @@
+//! `cim append`.
+
+use std::io::Read as _;
+
+use bytes::Bytes;
+use cim_core::append::{Append, Appended};
+use cim_core::event::{NewEvent, Text};
+use cim_core::id::{EventId, EventType, Operation, parse_uuid};
+use cim_core::metadata::Metadata;
+use cim_core::time::Timestamp;
+use cim_core::version::{ExpectedVersion, SchemaVersion};
+use clap::Args;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::failure::{Exit, Failure};
+use super::output::{Output, say};
+use super::place::{Absent, Place};
+use super::show;
+use crate::clock;
+
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  cim append order order-7 OrderPlaced --data '{\"articles\":3}' --expected none
+  cim append order order-7 OrderPaid --data @paid.json --expected 1 --meta Tenant=blue
+  echo '{}' | cim append order order-7 OrderSent --data -
+
+With --event-id the command can be run again without harm: the event is stored once.")]
+pub(crate) struct AppendEvent {
+    /// The entity: `order`, `domain/order` or the whole `organization.unit.domain.order`
+    entity: String,
+    /// The aggregate's id
+    id: String,
+    /// The event's type, in PascalCase
+    #[arg(value_name = "TYPE")]
+    event_type: EventType,
+    /// The version that the history must have: a number, `none` or `any`
+    #[arg(long, default_value = "any")]
+    expected: ExpectedVersion,
+    /// The payload: text, `@FILE`, or `-` for standard input
+    #[arg(long, default_value = "{}")]
+    data: String,
+    /// The event's id, a UUID of version 7; a new one by default
+    #[arg(long)]
+    event_id: Option<EventId>,
+    /// When it happened; now by default
+    #[arg(long, value_parser = time)]
+    time: Option<Timestamp>,
+    /// The conversation; the event's own id by default
+    #[arg(long, value_parser = parse_uuid)]
+    correlation: Option<Uuid>,
+    /// The event or command that caused it
+    #[arg(long, value_parser = parse_uuid)]
+    causation: Option<Uuid>,
+    /// The service that writes it
+    #[arg(long, default_value = "cim")]
+    source: Text,
+    /// Metadata; may be given several times
+    #[arg(long, value_name = "NAME=VALUE")]
+    meta: Vec<String>,
+    /// The version of the payload's schema
+    #[arg(long, default_value = "1")]
+    schema_version: SchemaVersion,
+    /// The content type of the payload
+    #[arg(long, default_value = Text::JSON)]
+    content_type: Text,
+    /// Print one JSON document
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn time(text: &str) -> Result<Timestamp, cim_core::time::TimeError> {
+    Timestamp::parse_lenient(text).map(|time| time.timestamp)
+}
+
+impl AppendEvent {
+    pub(crate) async fn run(self, place: &Place, out: &mut Output) -> Result<(), Failure> {
+        let store = place.open(Absent::Refuse)?;
+        let key = place.aggregate(&self.entity, &self.id, &store.info().template)?;
+        let body = self.body()?;
+        if self.content_type.as_str() == Text::JSON {
+            serde_json::from_slice::<serde::de::IgnoredAny>(&body).map_err(|error| {
+                Failure::usage(format!("the payload is not JSON: {error}")).help(
+                    "quote it for the shell, for example `--data '{\"a\":1}'`, or give its \
+                     `--content-type`",
+                )
+            })?;
+        }
+        let mut metadata = Metadata::default();
+        for pair in &self.meta {
+            let (name, value) = pair.split_once('=').ok_or_else(|| {
+                Failure::usage(format!("`{pair}` is not metadata"))
+                    .help("write `--meta NAME=VALUE`")
+            })?;
+            let value = Text::new(value).map_err(|error| Failure::usage(error.to_string()))?;
+            metadata.insert(name, value).map_err(|error| Failure::usage(error.to_string()))?;
+        }
+        let id = self.event_id.unwrap_or_else(clock::event_id);
+        let event = NewEvent {
+            id,
+            correlation: self.correlation.unwrap_or(*id.as_uuid()),
+            causation: self.causation,
+            operation: Operation::of_event(&self.event_type, &key.entity)
+                .map_err(|error| Failure::usage(error.to_string()))?,
+            event_type: self.event_type,
+            schema_version: self.schema_version,
+            timestamp: self.time.unwrap_or_else(clock::now),
+            source: self.source,
+            content_type: self.content_type,
+            metadata,
+            trace: None,
+            body,
+        };
+        let appended = store.append(Append::new(key.clone(), self.expected, vec![event])).await?;
+        let outcome = match appended {
+            Appended::Committed(_) => "committed",
+            Appended::AlreadyCommitted(_) => "already-committed",
+        };
+        let receipt = appended.receipt();
+        if self.json {
+            let mut document = json!({
+                "schema": "cim.append/v1",
+                "outcome": outcome,
+                "aggregate": key.to_string(),
+                "id": id.to_string(),
+            });
+            if let (Value::Object(document), Value::Object(more)) =
+                (&mut document, show::receipt(receipt))
+            {
+                document.extend(more);
+            }
+            out.json(&document)?;
+        } else {
+            out.line(&format!(
+                "{outcome}  {key} v{}  position {}  {}",
+                receipt.version, receipt.position, receipt.head
+            ))?;
+        }
+        out.flush()?;
+        let most = place.config.event_store.max_events_per_aggregate;
+        if receipt.version.get() > most {
+            say(&format!(
+                "warning: `{key}` has more events than `max_events_per_aggregate` ({most})"
+            ));
+        }
+        Ok(store.close().await?)
+    }
+
+    fn body(&self) -> Result<Bytes, Failure> {
+        if self.data == "-" {
+            let mut bytes = Vec::new();
+            std::io::stdin().lock().read_to_end(&mut bytes)?;
+            return Ok(bytes.into());
+        }
+        let Some(path) = self.data.strip_prefix('@') else {
+            return Ok(Bytes::from(self.data.clone()));
+        };
+        std::fs::read(path).map(Bytes::from).map_err(|error| {
+            let not_found = error.kind() == std::io::ErrorKind::NotFound;
+            let exit = if not_found { Exit::NotFound } else { Exit::Failed };
+            Failure::new(exit, "io", format!("`{path}` cannot be read: {error}"))
+                .help("`--data @FILE` reads the payload from a file")
+        })
+    }
+}

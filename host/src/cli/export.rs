@@ -1,0 +1,113 @@
+//! `cim export`.
+
+use std::fs::{self, File};
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use cim_core::export::{ExportHeader, ExportWriter};
+use cim_core::subject::SubjectFilter;
+use clap::Args;
+use futures_util::TryStreamExt as _;
+
+use super::failure::{Exit, Failure};
+use super::output::{Output, progress, say};
+use super::place::{Absent, Place};
+use crate::clock;
+use crate::store::{Check, EventStore, Query};
+
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  cim export events.jsonl
+  cim export - 'local.main.events.order.>' | gzip > orders.jsonl.gz
+
+Every event is checked against its CID before it is written. A filtered export says so; of it only
+the CIDs can be verified, not the chain.")]
+pub(crate) struct Export {
+    /// The file, which must not be there yet, or `-` for standard output
+    file: PathBuf,
+    /// Only events whose subject matches, with the wildcards `*` and `>`
+    filter: Option<SubjectFilter>,
+}
+
+impl Export {
+    pub(crate) async fn run(self, place: &Place, out: &mut Output) -> Result<(), Failure> {
+        let store = place.open(Absent::Refuse)?;
+        if self.file == Path::new("-") {
+            return write(&*store, self.filter, |bytes| out.bytes(bytes)).await.map(|_| ());
+        }
+        if self.file.exists() {
+            let message = format!("`{}` is there already", self.file.display());
+            return Err(Failure::new(Exit::Failed, "exists", message)
+                .help("name another file, or remove this one"));
+        }
+        // Under another name until it is whole, so that a stopped export is never taken for one.
+        let mut partial = self.file.clone().into_os_string();
+        partial.push(".partial");
+        let mut file = BufWriter::with_capacity(1 << 18, File::create(&partial)?);
+        let written =
+            write(&*store, self.filter, |bytes| Ok(file.write_all(bytes)?)).await;
+        let events = match written {
+            Ok(events) => events,
+            Err(failure) => {
+                drop(file);
+                // What is left of a failed export is of no use; the failure itself is reported.
+                let _ = fs::remove_file(&partial);
+                return Err(failure);
+            }
+        };
+        let file = file.into_inner().map_err(|error| error.into_error())?;
+        file.sync_all()?;
+        fs::rename(&partial, &self.file)?;
+        say(&format!("Exported {events} events to `{}`.", self.file.display()));
+        Ok(())
+    }
+}
+
+/// Writes the export of a store piece by piece; gives the number of events.
+async fn write(
+    store: &dyn EventStore,
+    filter: Option<SubjectFilter>,
+    mut put: impl FnMut(&[u8]) -> Result<(), Failure>,
+) -> Result<u64, Failure> {
+    let info = store.info();
+    let (mut writer, first) = ExportWriter::new(&ExportHeader {
+        store_id: info.store_id.to_string(),
+        template: info.template.clone(),
+        filter: filter.as_ref().map(ToString::to_string),
+        exported_at: clock::now(),
+    });
+    put(first.as_bytes())?;
+    let bar = progress("exporting");
+    if let Some(last) = store.last_position().await? {
+        bar.set_length(last.get());
+    }
+    let fault = |error: cim_core::subject::TemplateError| {
+        Failure::of(Exit::Broken, error.code(), &error)
+    };
+    let mut events = store.read(Query { check: Check::Verify, ..Query::default() });
+    let (mut count, mut lines) = (0, Vec::with_capacity(1 << 17));
+    while let Some(read) = events.try_next().await? {
+        let event = &read.event;
+        if let Some(filter) = &filter {
+            let subject = info
+                .template
+                .event_subject(&event.aggregate, &event.event.operation)
+                .map_err(fault)?;
+            if !filter.matches(&subject) {
+                continue;
+            }
+        }
+        writer.write_line(event, &mut lines).map_err(fault)?;
+        count += 1;
+        if lines.len() >= 1 << 16 {
+            put(&lines)?;
+            lines.clear();
+            bar.set_position(read.position.get());
+        }
+    }
+    put(&lines)?;
+    put(writer.finish().as_bytes())?;
+    bar.finish_and_clear();
+    Ok(count)
+}

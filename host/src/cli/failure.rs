@@ -1,0 +1,172 @@
+//! How a command fails: an error, its causes, what to do next, and an exit code.
+
+use std::error::Error;
+use std::fmt::{self, Write as _};
+
+use cim_core::append::{AppendError, Rejection};
+use cim_core::chain::ChainError;
+
+use crate::config::ConfigError;
+use crate::import::ImportError;
+use crate::store::StoreError;
+
+/// The exit codes of the command.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[repr(u8)]
+pub(crate) enum Exit {
+    Failed = 1,
+    Usage = 2,
+    NotFound = 3,
+    Conflict = 5,
+    Broken = 6,
+    Unknown = 9,
+}
+
+/// Why a command ends.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) exit: Exit,
+    pub(crate) code: &'static str,
+    pub(crate) message: String,
+    pub(crate) causes: Vec<String>,
+    pub(crate) help: Option<String>,
+    /// All was said on standard output already.
+    pub(crate) quiet: bool,
+}
+
+impl Failure {
+    pub(crate) fn new(exit: Exit, code: &'static str, message: impl Into<String>) -> Self {
+        let (message, causes) = (message.into(), Vec::new());
+        Self { exit, code, message, causes, help: None, quiet: false }
+    }
+
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
+        Self::new(Exit::Usage, "usage", message)
+    }
+
+    pub(crate) fn of(exit: Exit, code: &'static str, error: &dyn Error) -> Self {
+        let mut failure = Self::new(exit, code, error.to_string());
+        let mut cause = error.source();
+        while let Some(error) = cause {
+            failure.causes.push(error.to_string());
+            cause = error.source();
+        }
+        failure
+    }
+
+    pub(crate) fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// The three parts as people read them.
+    pub(crate) fn text(&self) -> String {
+        let mut text = format!("error: {}\n", self.message);
+        for (number, cause) in self.causes.iter().enumerate() {
+            let number = number + 1;
+            let _ = if self.causes.len() == 1 {
+                writeln!(text, "caused by: {}", cause.trim_end())
+            } else {
+                writeln!(text, "caused by: {number}. {}", cause.trim_end())
+            };
+        }
+        if let Some(help) = &self.help {
+            let _ = writeln!(text, "help: {help}");
+        }
+        text
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Self {
+        Self::of(Exit::Failed, "io", &error)
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        let exit = match &error {
+            StoreError::NotFound { .. } => Exit::NotFound,
+            StoreError::Foreign { .. } | StoreError::Mismatch { .. } => Exit::Failed,
+            StoreError::Invalid(_) => Exit::Broken,
+            StoreError::Io { .. } | StoreError::Closed => Exit::Unknown,
+        };
+        let failure = Self::of(exit, error.code(), &error);
+        match &error {
+            StoreError::NotFound { .. } => failure.help(
+                "make one with `cim init` or `cim import`, or name another with `--store URL`",
+            ),
+            StoreError::Foreign { .. } => {
+                failure.help("name another file, for example `--store sqlite:cim.db`")
+            }
+            StoreError::Invalid(_) => failure.help(
+                "`cim verify` looks at the whole store; `cim copy --until-broken FROM TO` saves \
+                 what is sound",
+            ),
+            StoreError::Mismatch { .. } | StoreError::Io { .. } | StoreError::Closed => failure,
+        }
+    }
+}
+
+impl From<AppendError> for Failure {
+    fn from(error: AppendError) -> Self {
+        let exit = match &error {
+            AppendError::Conflict { .. } => Exit::Conflict,
+            AppendError::Rejected { .. } => Exit::Usage,
+            AppendError::Broken { .. } => Exit::Broken,
+            _ => Exit::Unknown,
+        };
+        let failure = Self::of(exit, error.code(), &error);
+        match &error {
+            AppendError::Conflict { aggregate, .. } => failure.help(format!(
+                "look at what is there with `cim read {}/{} {}`, decide anew, and append again",
+                aggregate.namespace.tokens()[2],
+                aggregate.entity,
+                aggregate.id
+            )),
+            AppendError::Rejected { why: Rejection::EventIdReused { event } } => {
+                failure.help(format!("see what has this id with `cim event show {event}`"))
+            }
+            AppendError::Broken { .. } => failure.help(
+                "`cim copy --until-broken FROM TO` saves what is sound into a new store",
+            ),
+            AppendError::Unknown { .. } => failure.help(
+                "run the same command again with the same `--event-id`: it is stored once at most",
+            ),
+            _ => failure,
+        }
+    }
+}
+
+impl From<ChainError> for Failure {
+    fn from(error: ChainError) -> Self {
+        Self::of(Exit::Broken, error.code(), &error)
+    }
+}
+
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Self {
+        Self::of(Exit::Usage, "config-invalid", &error)
+            .help("mend `cim.toml`; `cim init --help` shows one")
+    }
+}
+
+impl From<ImportError> for Failure {
+    fn from(error: ImportError) -> Self {
+        let help = error.help();
+        let mut failure = match error {
+            ImportError::Append(error) => Self::from(error),
+            ImportError::Store(error) => Self::from(error),
+            ImportError::Export(_) => Self::of(Exit::Broken, error.code(), &error),
+            other => Self::of(Exit::Failed, other.code(), &other),
+        };
+        failure.help = help.or(failure.help);
+        failure
+    }
+}

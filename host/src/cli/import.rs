@@ -1,0 +1,227 @@
+//! `cim import`.
+
+use std::fs::File;
+use std::io::{Cursor, Read};
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+use serde_json::json;
+
+use super::failure::{Exit, Failure};
+use super::output::{Output, progress, say};
+use super::place::{Absent, Place};
+use crate::import::{self, Imported, Late, Mapping, Plan};
+use crate::store::EventStore;
+
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  cim import receipt.csv --entity permit --id-field case:concept:name \\
+      --type-field concept:name --time-field time:timestamp
+  cim import events.jsonl --format jsonl --entity order --id-field /order/id --type-field type --time-field at
+  cim import export.jsonl --format cim
+
+The whole file is checked before anything is written. The same file again appends nothing; a grown
+one appends the rest; an import that was stopped goes on where it was. The events of the file are
+held in memory while they are ordered.")]
+pub(crate) struct Import {
+    /// The file, or `-` for standard input
+    file: PathBuf,
+    /// What the file is; by default told from its name and first line
+    #[arg(long)]
+    format: Option<Format>,
+    /// The entity of the file's aggregates
+    #[arg(long)]
+    entity: Option<String>,
+    /// The column or field with the aggregate's id
+    #[arg(long, value_name = "FIELD")]
+    id_field: Option<String>,
+    /// The column or field with the event's type
+    #[arg(long, value_name = "FIELD")]
+    type_field: Option<String>,
+    /// The column or field with the event's time
+    #[arg(long, value_name = "FIELD")]
+    time_field: Option<String>,
+    /// Encode every id as base64url, for ids that are no tokens
+    #[arg(long)]
+    id_encode: bool,
+    /// What to do with a new row that is older than its aggregate's last event
+    #[arg(long, value_enum, default_value = "refuse")]
+    late: LateArg,
+    /// Print one JSON document
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+enum Format {
+    Csv,
+    Jsonl,
+    Cim,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+enum LateArg {
+    Refuse,
+    Append,
+}
+
+impl Import {
+    pub(crate) async fn run(self, place: &Place, out: &mut Output) -> Result<(), Failure> {
+        let bytes = self.read_file()?;
+        let format = self.format.unwrap_or_else(|| guess(&self.file, &bytes));
+        let imported = match format {
+            Format::Cim => self.import_export(place, bytes).await?,
+            Format::Csv | Format::Jsonl => self.import_rows(place, format, &bytes).await?,
+        };
+        self.report(&imported, out)
+    }
+
+    fn read_file(&self) -> Result<Vec<u8>, Failure> {
+        let mut bytes = Vec::new();
+        let read = if self.file == Path::new("-") {
+            std::io::stdin().lock().read_to_end(&mut bytes)
+        } else {
+            File::open(&self.file).and_then(|mut file| file.read_to_end(&mut bytes))
+        };
+        match read {
+            Ok(_) => Ok(bytes),
+            Err(error) => {
+                let name = self.file.display();
+                let not_found = error.kind() == std::io::ErrorKind::NotFound;
+                let exit = if not_found { Exit::NotFound } else { Exit::Failed };
+                let mut failure = Failure::of(exit, "io", &error);
+                failure.causes.insert(0, std::mem::take(&mut failure.message));
+                failure.message = format!("`{name}` cannot be read");
+                Err(failure.help("give the path of a CSV file, of JSON lines or of an export"))
+            }
+        }
+    }
+
+    async fn import_rows(
+        &self,
+        place: &Place,
+        format: Format,
+        bytes: &[u8],
+    ) -> Result<Imported, Failure> {
+        let field = |value: &Option<String>, flag: &str| {
+            value.clone().ok_or_else(|| {
+                Failure::usage(format!("`{flag}` is missing")).help(
+                    "name the entity and the fields, for example `--entity permit --id-field id \
+                     --type-field type --time-field at`",
+                )
+            })
+        };
+        let entity = field(&self.entity, "--entity")?;
+        // A wrong file must not leave an empty store behind, so the store comes last.
+        let template = match place.open(Absent::Refuse) {
+            Ok(store) => store.info().template.clone(),
+            Err(failure) if failure.exit == Exit::NotFound => {
+                place.config.template()?.unwrap_or_default()
+            }
+            Err(failure) => return Err(failure),
+        };
+        let (namespace, entity) = place.entity(&entity, &template)?;
+        let mapping = Mapping {
+            namespace,
+            entity,
+            id_field: field(&self.id_field, "--id-field")?,
+            type_field: field(&self.type_field, "--type-field")?,
+            time_field: field(&self.time_field, "--time-field")?,
+            id_encode: self.id_encode,
+        };
+        let rows = match format {
+            Format::Jsonl => import::read_jsonl(bytes, &mapping)?,
+            Format::Csv | Format::Cim => import::read_csv(bytes, &mapping)?,
+        };
+        let plan = Plan::new(rows, &mapping, &template)?;
+        if plan.times_without_offset() > 0 {
+            say(&format!(
+                "{} times have no offset and are read as UTC.",
+                plan.times_without_offset()
+            ));
+        }
+        let store = place.open(Absent::Create)?;
+        let late = match self.late {
+            LateArg::Refuse => Late::Refuse,
+            LateArg::Append => Late::Append,
+        };
+        let bar = progress("importing");
+        let imported = import::run(&*store, plan, late, &mut |done, total| {
+            bar.set_length(total);
+            bar.set_position(done);
+        })
+        .await;
+        bar.finish_and_clear();
+        let imported = imported?;
+        store.close().await?;
+        Ok(imported)
+    }
+
+    async fn import_export(&self, place: &Place, bytes: Vec<u8>) -> Result<Imported, Failure> {
+        for (given, flag) in [
+            (self.entity.is_some(), "--entity"),
+            (self.id_field.is_some(), "--id-field"),
+            (self.type_field.is_some(), "--type-field"),
+            (self.time_field.is_some(), "--time-field"),
+            (self.id_encode, "--id-encode"),
+        ] {
+            if given {
+                return Err(Failure::usage(format!("`{flag}` does not go with an export"))
+                    .help("an export names its aggregates itself: leave the option out"));
+            }
+        }
+        let store: std::sync::Arc<dyn EventStore> = place.open(Absent::Create)?;
+        let bytes: std::sync::Arc<[u8]> = bytes.into();
+        let bar = progress("importing");
+        let open = move || {
+            let reader = Cursor::new(std::sync::Arc::clone(&bytes));
+            Ok(Box::new(reader) as Box<dyn Read + Send>)
+        };
+        let imported = import::run_export(&*store, &open, &mut |done, total| {
+            bar.set_length(total);
+            bar.set_position(done);
+        })
+        .await;
+        bar.finish_and_clear();
+        let imported = imported?;
+        store.close().await?;
+        Ok(imported)
+    }
+
+    fn report(&self, imported: &Imported, out: &mut Output) -> Result<(), Failure> {
+        let Imported { events, appended, present, aggregates, types } = imported;
+        if self.json {
+            return out.json(&json!({
+                "schema": "cim.import/v1",
+                "events": events,
+                "appended": appended,
+                "present": present,
+                "aggregates": aggregates,
+                "types": types,
+            }));
+        }
+        out.line(&format!(
+            "{events} events of {aggregates} aggregates and {types} types: {appended} appended, \
+             {present} were there already"
+        ))?;
+        if *appended == 0 {
+            out.flush()?;
+            say("Nothing was appended: the store has all of it.");
+        }
+        Ok(())
+    }
+}
+
+/// Tells the format from the file's first line and name.
+fn guess(path: &Path, bytes: &[u8]) -> Format {
+    let first = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    if first.starts_with(b"{\"format\":\"cim.export/") {
+        return Format::Cim;
+    }
+    match path.extension().and_then(|extension| extension.to_str()) {
+        Some("jsonl" | "ndjson") => Format::Jsonl,
+        _ if first.starts_with(b"{") => Format::Jsonl,
+        _ => Format::Csv,
+    }
+}

@@ -1,0 +1,135 @@
+//! Which store a command works on, and what entities are called on the command line.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use cim_core::id::{AggregateId, AggregateKey, Entity, Namespace};
+use cim_core::subject::{Field, StoreTemplate};
+
+use super::failure::Failure;
+use crate::config::Config;
+use crate::sqlite::SqliteStore;
+use crate::store::{EventStore, StoreError};
+
+/// The store of a command that names none.
+const DEFAULT_STORE: &str = "sqlite:cim.db";
+
+/// Where a command works.
+#[derive(Debug)]
+pub(crate) struct Place {
+    /// The URL of the store.
+    pub(crate) url: String,
+    /// What `cim.toml` says.
+    pub(crate) config: Config,
+}
+
+/// Whether a command makes a store that is absent.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Absent {
+    Refuse,
+    Create,
+}
+
+impl Place {
+    /// Takes the store from `--store`, `CIM_STORE` (clap reads both), `cim.toml` or the default.
+    pub(crate) fn find(store: Option<String>) -> Result<Self, Failure> {
+        let config = Config::load(Path::new("."))?.unwrap_or_default();
+        let url = store.or_else(|| config.store.clone());
+        Ok(Self { url: url.unwrap_or_else(|| DEFAULT_STORE.to_owned()), config })
+    }
+
+    /// Opens the store.
+    pub(crate) fn open(&self, absent: Absent) -> Result<Arc<dyn EventStore>, Failure> {
+        self.open_url(&self.url, absent)
+    }
+
+    /// Opens the store at another URL.
+    pub(crate) fn open_url(&self, url: &str, absent: Absent) -> Result<Arc<dyn EventStore>, Failure> {
+        let path = sqlite_path(url)?;
+        let wanted = self.config.template()?;
+        let store = match SqliteStore::open(&path) {
+            Err(StoreError::NotFound { .. }) if absent == Absent::Create => {
+                SqliteStore::create(&path, wanted.clone().unwrap_or_default())?
+            }
+            opened => opened?,
+        };
+        if let Some(wanted) = wanted.filter(|wanted| *wanted != store.info().template) {
+            return Err(StoreError::Mismatch {
+                why: format!(
+                    "`cim.toml` has the template `{wanted}`, the store has `{}`",
+                    store.info().template
+                ),
+            }
+            .into());
+        }
+        Ok(Arc::new(store))
+    }
+
+    /// The namespace of entities that are named alone.
+    pub(crate) fn namespace(&self, template: &StoreTemplate) -> Result<Namespace, Failure> {
+        let constants = [Field::Organization, Field::Unit, Field::Domain]
+            .map(|field| template.template().constant(field));
+        match constants {
+            [Some(organization), Some(unit), Some(domain)] if self.config.namespace.is_none() => {
+                Namespace::new(&format!("{organization}.{unit}.{domain}"))
+                    .map_err(|error| Failure::usage(error.to_string()))
+            }
+            _ => Ok(self.config.namespace()?),
+        }
+    }
+
+    /// Takes ENTITY as `entity`, `domain/entity` or `organization.unit.domain.entity`.
+    pub(crate) fn entity(
+        &self,
+        text: &str,
+        template: &StoreTemplate,
+    ) -> Result<(Namespace, Entity), Failure> {
+        let namespace = self.namespace(template)?;
+        let [organization, unit, domain] = namespace.tokens();
+        let whole = match (text.split_once('/'), text.matches('.').count()) {
+            (Some((domain, entity)), 0) => format!("{organization}.{unit}.{domain}.{entity}"),
+            (None, 0) => format!("{organization}.{unit}.{domain}.{text}"),
+            _ => text.to_owned(),
+        };
+        whole
+            .rsplit_once('.')
+            .and_then(|(namespace, entity)| {
+                Some((Namespace::new(namespace).ok()?, Entity::new(entity).ok()?))
+            })
+            .ok_or_else(|| {
+                Failure::usage(format!("`{text}` is not an entity")).help(
+                    "write `permit`, `domain/permit` or `organization.unit.domain.permit`; tokens \
+                     are A-Z, a-z, 0-9, `_` and `-`",
+                )
+            })
+    }
+
+    /// Takes ENTITY and ID.
+    pub(crate) fn aggregate(
+        &self,
+        entity: &str,
+        id: &str,
+        template: &StoreTemplate,
+    ) -> Result<AggregateKey, Failure> {
+        let (namespace, entity) = self.entity(entity, template)?;
+        let id = AggregateId::new(id).map_err(|error| {
+            Failure::usage(error.to_string())
+                .help("ids are tokens of a subject; `cim import --id-encode` encodes others")
+        })?;
+        Ok(AggregateKey::new(namespace, entity, id))
+    }
+}
+
+/// The path of a `sqlite:` URL.
+pub(crate) fn sqlite_path(url: &str) -> Result<PathBuf, Failure> {
+    if let Some(path) = url.strip_prefix("sqlite:").filter(|path| !path.is_empty()) {
+        return Ok(PathBuf::from(path));
+    }
+    let failure = match url.split_once("://") {
+        Some(("nats" | "tls" | "ws" | "wss", _)) => {
+            Failure::usage(format!("`{url}`: this version stores events in SQLite only"))
+        }
+        _ => Failure::usage(format!("`{url}` is not the URL of a store")),
+    };
+    Err(failure.help("write `sqlite:FILE`, for example `--store sqlite:cim.db`"))
+}

@@ -1,0 +1,252 @@
+//! `cim.toml`: what the command finds beside the data.
+//!
+//! Unknown keys are errors. The tables `[nats]`, `[jetstream]` and `[event_store]` have the keys of
+//! the CIM family; the store in SQLite uses `[event_store] max_events_per_aggregate` alone, and the
+//! others are for the store on JetStream.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use cim_core::id::{Namespace, NameError};
+use cim_core::subject::{Field, StoreTemplate, SubjectTemplate, TemplateError};
+use serde::Deserialize;
+
+/// The name of the file.
+pub const FILE_NAME: &str = "cim.toml";
+
+/// What `cim.toml` says; absent keys have their defaults.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// The store's URL, `sqlite:cim.db` by default.
+    pub store: Option<String>,
+    /// The namespace, `organization.unit.domain`; `local.main.events` by default.
+    pub namespace: Option<String>,
+    /// The store's subject template, the canonical layout by default.
+    pub template: Option<TemplateConfig>,
+    /// How NATS is reached.
+    pub nats: NatsConfig,
+    /// Which JetStream.
+    pub jetstream: JetstreamConfig,
+    /// How events are stored.
+    pub event_store: EventStoreConfig,
+}
+
+/// `[template]`.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct TemplateConfig {
+    /// The layout, such as `infrastructure.compute.{id}.{operation}`.
+    pub subject: String,
+    /// The fields that the layout does not show.
+    #[serde(default)]
+    pub constants: BTreeMap<String, String>,
+}
+
+/// `[nats]`.
+#[derive(Clone, Default, Deserialize, Eq, PartialEq)]
+#[serde(deny_unknown_fields, default)]
+pub struct NatsConfig {
+    /// The server's URL.
+    pub url: Option<String>,
+    /// The user's name.
+    pub user: Option<String>,
+    /// The user's password.
+    pub password: Option<String>,
+    /// Whether a connection without TLS is refused.
+    pub tls_required: bool,
+}
+
+impl fmt::Debug for NatsConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NatsConfig")
+            .field("url", &self.url)
+            .field("user", &self.user)
+            .field("password", &self.password.as_ref().map(|_| "…"))
+            .field("tls_required", &self.tls_required)
+            .finish()
+    }
+}
+
+/// `[jetstream]`.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq)]
+#[serde(deny_unknown_fields, default)]
+pub struct JetstreamConfig {
+    /// The JetStream domain.
+    pub domain: Option<String>,
+    /// The prefix of the JetStream API.
+    pub prefix: Option<String>,
+}
+
+/// `[event_store]`.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
+#[serde(deny_unknown_fields, default)]
+pub struct EventStoreConfig {
+    /// The stream that events are stored in.
+    pub stream_name: String,
+    /// How long events are kept at least.
+    pub retention_days: u32,
+    /// The length of a history that is warned about; nothing is ever deleted for it.
+    pub max_events_per_aggregate: u64,
+    /// After how many events a snapshot is taken.
+    pub snapshot_threshold: u64,
+}
+
+impl Default for EventStoreConfig {
+    fn default() -> Self {
+        Self {
+            stream_name: "CIM-EVENTS".to_owned(),
+            retention_days: 365,
+            max_events_per_aggregate: 10_000,
+            snapshot_threshold: 100,
+        }
+    }
+}
+
+impl Config {
+    /// Reads `cim.toml` of a folder; `None` where there is no such file.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] when it cannot be read or has a fault.
+    pub fn load(folder: &Path) -> Result<Option<Self>, ConfigError> {
+        let path = folder.join(FILE_NAME);
+        let text = match std::fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(source) => return Err(ConfigError::Read { path, source }),
+        };
+        let config: Self = toml::from_str(&text)
+            .map_err(|source| ConfigError::Syntax { path, source: Box::new(source) })?;
+        config.namespace()?;
+        config.template()?;
+        Ok(Some(config))
+    }
+
+    /// The namespace of entities that are named alone.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::Namespace`].
+    pub fn namespace(&self) -> Result<Namespace, ConfigError> {
+        match &self.namespace {
+            None => Ok(Namespace::default()),
+            Some(text) => Namespace::new(text).map_err(ConfigError::Namespace),
+        }
+    }
+
+    /// The template that a new store gets, and that a present one must have if it is given.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::Template`].
+    pub fn template(&self) -> Result<Option<StoreTemplate>, ConfigError> {
+        let Some(config) = &self.template else { return Ok(None) };
+        let template = SubjectTemplate::parse(&config.subject, &config.constants)
+            .and_then(StoreTemplate::new)
+            .map_err(ConfigError::Template)?;
+        let namespace = self.namespace()?;
+        let fields = [Field::Organization, Field::Unit, Field::Domain];
+        for (field, token) in fields.into_iter().zip(namespace.tokens()) {
+            if self.namespace.is_some()
+                && template.template().constant(field).is_some_and(|constant| constant != token)
+            {
+                return Err(ConfigError::Disagreement { field });
+            }
+        }
+        Ok(Some(template))
+    }
+}
+
+/// A `cim.toml` that cannot be taken.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// The file cannot be read.
+    Read {
+        /// Its path.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// It is no TOML, has an unknown key or a value of another kind.
+    Syntax {
+        /// Its path.
+        path: PathBuf,
+        /// What the parser says, with the line.
+        source: Box<toml::de::Error>,
+    },
+    /// `namespace` is none.
+    Namespace(NameError),
+    /// `[template]` is none that can store.
+    Template(TemplateError),
+    /// `namespace` and a constant of `[template]` differ.
+    Disagreement {
+        /// The field.
+        field: Field,
+    },
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Read { path, .. } => write!(f, "`{}` cannot be read", path.display()),
+            Self::Syntax { path, .. } => write!(f, "`{}` has a fault", path.display()),
+            Self::Namespace(_) => f.write_str("`namespace` in `cim.toml` is not valid"),
+            Self::Template(_) => f.write_str("`[template]` in `cim.toml` is not valid"),
+            Self::Disagreement { field } => write!(
+                f,
+                "in `cim.toml`, `namespace` and the constant `{field}` of `[template]` differ"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for ConfigError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Read { source, .. } => Some(source),
+            Self::Syntax { source, .. } => Some(source),
+            Self::Namespace(source) => Some(source),
+            Self::Template(source) => Some(source),
+            Self::Disagreement { .. } => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_family_s_keys_are_taken() {
+        let text = r#"
+            store = "sqlite:events.db"
+            namespace = "cowboyai.security.keys"
+            [nats]
+            url = "nats://localhost:4222"
+            user = "u"
+            password = "p"
+            tls_required = true
+            [jetstream]
+            domain = "hub"
+            prefix = "JS"
+            [event_store]
+            stream_name = "CIM-EVENTS"
+            retention_days = 365
+            max_events_per_aggregate = 10000
+            snapshot_threshold = 100
+        "#;
+        let config: Config = toml::from_str(text).expect("valid");
+        assert_eq!(config.event_store, EventStoreConfig::default());
+        assert!(!format!("{config:?}").contains("\"p\""), "a password is never shown");
+    }
+
+    #[test]
+    fn unknown_keys_are_refused() {
+        for text in ["stor = 1", "[nats]\nurls = 1", "[event_store]\nmax = 1", "[templates]"] {
+            assert!(toml::from_str::<Config>(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! The command `cim`.
+
+fn main() -> std::process::ExitCode {
+    cim_host::cli::main()
+}
