@@ -321,11 +321,12 @@ impl<'a> Found<'a> {
 
     fn check_presence(&self, carrier: Carrier, stored: bool) -> Result<(), HeaderError> {
         let place = [AGGREGATE_VERSION, CID];
-        for name in NAMES {
+        let absent = NAMES.into_iter().zip(self.slots).filter(|(_, value)| value.is_none());
+        for (name, _) in absent {
             let optional = [CAUSATION_ID, PREVIOUS_CID, TRACEPARENT, TRACESTATE].contains(&name)
                 || (name == MESSAGE_ID && carrier == Carrier::Export)
                 || (place.contains(&name) && !stored);
-            if !optional && self.get(name).is_none() {
+            if !optional {
                 return Err(HeaderError::Missing { name });
             }
         }

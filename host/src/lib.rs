@@ -11,3 +11,8 @@ pub mod import;
 pub mod memory;
 pub mod sqlite;
 pub mod store;
+
+/// The README's example, compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

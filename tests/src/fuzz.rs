@@ -13,16 +13,21 @@ use cim_core::headers::{Carrier, Headers, Kind};
 use cim_core::id::{AggregateKey, Namespace, Operation};
 use cim_core::subject::{Field, StoreTemplate, Subject, SubjectFilter, SubjectTemplate};
 use cim_core::time::Timestamp;
+use cim_host::import::json::Json;
+use cim_host::import::rows::{Ids, Mapping, Rows};
+use cim_host::import::{self, ImportError};
 
 /// A function of this module.
 pub type Target = fn(&[u8]);
 
 /// All functions, by the names of their targets.
-pub const TARGETS: [(&str, Target); 7] = [
+pub const TARGETS: [(&str, Target); 9] = [
     ("blocks", blocks),
+    ("csv", csv),
     ("exports", exports),
     ("filters", filters),
     ("headers", headers),
+    ("jsonl", jsonl),
     ("subjects", subjects),
     ("templates", templates),
     ("timestamps", timestamps),
@@ -34,12 +39,124 @@ pub fn blocks(data: &[u8]) {
         Ok(event) => event,
         Err(error) => return said(&error, error.code()),
     };
-    assert_eq!(block::encode(&event), data, "a block is written as it was read");
+    assert_eq!(
+        block::encode(&event),
+        data,
+        "a block is written as it was read"
+    );
     chain::check_cid(&event).expect("an event of a block has the CID of that block");
     let template = StoreTemplate::default();
-    let message = event.encode(&template).expect("the default template takes every aggregate");
+    let message = event
+        .encode(&template)
+        .expect("the default template takes every aggregate");
     let read = RecordedEvent::decode(&template, &message);
-    assert_eq!(read.as_ref(), Ok(&event), "a message is read as it was written");
+    assert_eq!(
+        read.as_ref(),
+        Ok(&event),
+        "a message is read as it was written"
+    );
+}
+
+/// CSV: rows written again from their payloads, with every field quoted, are the same rows.
+pub fn csv(data: &[u8]) {
+    for mapping in mappings(["id", "type", "time"]) {
+        let Some(rows) = taken(import::csv::read(data, &mapping)) else {
+            continue;
+        };
+        let payloads = rows
+            .rows
+            .iter()
+            .map(|row| Json::parse(&row.payload).expect("JSON"));
+        let mut written = String::new();
+        for (at, payload) in payloads.enumerate() {
+            let Json::Object(members) = payload else {
+                panic!("{payload:?} is no object")
+            };
+            if at == 0 {
+                put_record(&mut written, members.iter().map(|(name, _)| name.as_str()));
+            }
+            put_record(
+                &mut written,
+                members.iter().map(|(_, value)| text_of(value)),
+            );
+        }
+        if !rows.rows.is_empty() {
+            same(&rows, import::csv::read(written.as_bytes(), &mapping));
+        }
+    }
+}
+
+fn text_of(value: &Json) -> &str {
+    let Json::Text(text) = value else {
+        panic!("a field of CSV is a text, found {value:?}")
+    };
+    text
+}
+
+fn put_record<'a>(out: &mut String, fields: impl Iterator<Item = &'a str>) {
+    let quoted = fields.map(|field| format!("\"{}\"", field.replace('"', "\"\"")));
+    *out += &quoted.collect::<Vec<_>>().join(",");
+    out.push('\n');
+}
+
+/// JSON lines: the payload is the line's bytes, so the payloads in lines are the same rows.
+pub fn jsonl(data: &[u8]) {
+    let names = mappings(["id", "type", "time"]).into_iter();
+    for mapping in names.chain(mappings(["/data/id", "/type", "/data/more/0"])) {
+        let Some(rows) = taken(import::jsonl::read(data, &mapping)) else {
+            continue;
+        };
+        let mut written = Vec::new();
+        for row in &rows.rows {
+            Json::parse(&row.payload).expect("a payload is JSON");
+            assert!(!row.payload.contains(&b'\n'), "a payload is a line");
+            written.extend_from_slice(&row.payload);
+            written.push(b'\n');
+        }
+        same(&rows, import::jsonl::read(&written, &mapping));
+    }
+}
+
+fn mappings(fields: [&str; 3]) -> [Mapping; 2] {
+    [Ids::Plain, Ids::Encoded].map(|ids| {
+        let [id_field, type_field, time_field] = fields.map(str::to_owned);
+        let entity = "key".parse().expect("valid");
+        let namespace = Namespace::default();
+        Mapping {
+            namespace,
+            entity,
+            id_field,
+            type_field,
+            time_field,
+            ids,
+        }
+    })
+}
+
+fn taken(read: Result<Rows, ImportError>) -> Option<Rows> {
+    read.map_err(|error| said(&error, error.code())).ok()
+}
+
+#[track_caller]
+fn same(rows: &Rows, read: Result<Rows, ImportError>) {
+    let read = read.expect("what was taken is taken again");
+    assert_eq!(rows.rows.len(), read.rows.len(), "as many rows");
+    let mut line = 0;
+    for (row, read) in rows.rows.iter().zip(&read.rows) {
+        assert!(row.line > line, "lines ascend");
+        line = row.line;
+        assert_eq!(row.payload, read.payload, "the same payload");
+        assert_eq!(
+            (&row.id, row.time),
+            (&read.id, read.time),
+            "the same id and time"
+        );
+        assert_eq!(
+            (&row.event_type, &row.operation),
+            (&read.event_type, &read.operation)
+        );
+    }
+    assert_eq!(rows.names.types(), read.names.types(), "the same types");
 }
 
 /// Exports: however the file is cut into pieces, the report is the same, also of a written copy.
@@ -54,15 +171,17 @@ pub fn exports(data: &[u8]) {
             let copy = copy(data);
             let json = to_json(&verify([copy.as_bytes()]));
             assert_eq!(json, to_json(&Ok(report)), "a copy is worth as much");
-            assert_eq!(self::copy(copy.as_bytes()), copy, "an export has one spelling of ours");
+            assert_eq!(
+                self::copy(copy.as_bytes()),
+                copy,
+                "an export has one spelling of ours"
+            );
         }
         Err(error) => said(&error, error.code()),
     }
 }
 
-fn verify<'a>(
-    pieces: impl IntoIterator<Item = &'a [u8]>,
-) -> Result<ExportReport, ExportError> {
+fn verify<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Result<ExportReport, ExportError> {
     let mut verifier = ExportVerifier::new();
     for piece in pieces {
         verifier.push(piece)?;
@@ -102,7 +221,9 @@ fn copy(data: &[u8]) -> String {
 
 /// Filters: the first line, and what it says of the subjects on the others.
 pub fn filters(data: &[u8]) {
-    let Ok(text) = std::str::from_utf8(data) else { return };
+    let Ok(text) = std::str::from_utf8(data) else {
+        return;
+    };
     let mut lines = text.split('\n');
     let line = lines.next().unwrap_or_default();
     let filter = match SubjectFilter::new(line) {
@@ -119,9 +240,16 @@ pub fn filters(data: &[u8]) {
             continue;
         };
         let tokens: Vec<_> = line.split('.').collect();
-        assert_eq!(filter.matches(&subject), model_matches(&pattern, &tokens), "{filter} {line}");
+        assert_eq!(
+            filter.matches(&subject),
+            model_matches(&pattern, &tokens),
+            "{filter} {line}"
+        );
         assert!(SubjectFilter::all().matches(&subject), "`>` matches {line}");
-        assert!(SubjectFilter::from(&subject).matches(&subject), "{line} matches itself");
+        assert!(
+            SubjectFilter::from(&subject).matches(&subject),
+            "{line} matches itself"
+        );
     }
 }
 
@@ -139,8 +267,13 @@ fn model_matches(pattern: &[&str], tokens: &[&str]) -> bool {
 
 /// Headers, a line each: `Name: value`. What is taken is written in the very words that were read.
 pub fn headers(data: &[u8]) {
-    let Ok(text) = std::str::from_utf8(data) else { return };
-    let pairs: Vec<_> = text.split('\n').filter_map(|line| line.split_once(": ")).collect();
+    let Ok(text) = std::str::from_utf8(data) else {
+        return;
+    };
+    let pairs: Vec<_> = text
+        .split('\n')
+        .filter_map(|line| line.split_once(": "))
+        .collect();
     for kind in [Kind::StoredEvent, Kind::PublishedEvent, Kind::Command] {
         for carrier in [Carrier::Wire, Carrier::Export] {
             let headers = match Headers::parse(kind, carrier, pairs.iter().copied()) {
@@ -151,7 +284,9 @@ pub fn headers(data: &[u8]) {
                 }
             };
             let written = headers.pairs(carrier);
-            let written = written.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+            let written = written
+                .iter()
+                .map(|(name, value)| (name.as_str(), value.as_str()));
             for pair in written.clone() {
                 assert!(pairs.contains(&pair), "{pair:?} was not read");
             }
@@ -163,9 +298,15 @@ pub fn headers(data: &[u8]) {
 
 /// Subjects: as such, and as every layout that we have reads them.
 pub fn subjects(data: &[u8]) {
-    let Ok(text) = std::str::from_utf8(data) else { return };
+    let Ok(text) = std::str::from_utf8(data) else {
+        return;
+    };
     match Subject::new(text) {
-        Ok(subject) => assert_eq!(subject.as_str(), text, "a subject is written as it was read"),
+        Ok(subject) => assert_eq!(
+            subject.as_str(),
+            text,
+            "a subject is written as it was read"
+        ),
         Err(error) => said(&error, error.code()),
     }
     let namespace = Namespace::new("cowboyai.security.keys").expect("valid");
@@ -179,18 +320,38 @@ pub fn subjects(data: &[u8]) {
     ] {
         match template.parse_subject(text) {
             Ok(fields) => {
-                assert!(template.filter().matches(text), "{} matches {text}", template.filter());
-                for field in Field::ALL.into_iter().filter(|field| template.shows(*field)) {
-                    let token = fields.get(field).expect("a field that is shown has a value");
-                    assert!(text.split('.').any(|found| found == token), "{token} of {text}");
+                assert!(
+                    template.filter().matches(text),
+                    "{} matches {text}",
+                    template.filter()
+                );
+                for field in Field::ALL
+                    .into_iter()
+                    .filter(|field| template.shows(*field))
+                {
+                    let token = fields
+                        .get(field)
+                        .expect("a field that is shown has a value");
+                    assert!(
+                        text.split('.').any(|found| found == token),
+                        "{token} of {text}"
+                    );
                 }
             }
             Err(error) => said(&error, error.code()),
         }
-        let Ok(template) = StoreTemplate::new(template) else { continue };
+        let Ok(template) = StoreTemplate::new(template) else {
+            continue;
+        };
         if let Ok((aggregate, operation)) = template.parse_event(text) {
-            let written = template.event_subject(&aggregate, &operation).expect("it was read");
-            assert_eq!(written.as_str(), text, "a subject is written as it was read");
+            let written = template
+                .event_subject(&aggregate, &operation)
+                .expect("it was read");
+            assert_eq!(
+                written.as_str(),
+                text,
+                "a subject is written as it was read"
+            );
             let filter = template.aggregate_filter(&aggregate).expect("it was read");
             assert!(filter.matches(text), "{filter} matches {text}");
         }
@@ -199,7 +360,9 @@ pub fn subjects(data: &[u8]) {
 
 /// Templates: as JSON, or as a layout with a line `field=value` for each constant.
 pub fn templates(data: &[u8]) {
-    let Ok(text) = std::str::from_utf8(data) else { return };
+    let Ok(text) = std::str::from_utf8(data) else {
+        return;
+    };
     let template = if text.starts_with('{') && text.contains('"') {
         serde_json::from_str(text).map_err(|error| error.to_string())
     } else {
@@ -214,28 +377,52 @@ pub fn templates(data: &[u8]) {
     let Ok(template) = template else { return };
     let json = serde_json::to_string(&template).expect("texts can be written as JSON");
     let read: Result<SubjectTemplate, _> = serde_json::from_str(&json);
-    assert_eq!(read.expect("our own JSON"), template, "a template is read as it was written");
-    let Ok(template) = StoreTemplate::new(template) else { return };
+    assert_eq!(
+        read.expect("our own JSON"),
+        template,
+        "a template is read as it was written"
+    );
+    let Ok(template) = StoreTemplate::new(template) else {
+        return;
+    };
     let value = |field| template.template().constant(field).unwrap_or("x");
     let [organization, unit, domain, entity, id, operation] = Field::ALL.map(value);
     let namespace = Namespace::new(&format!("{organization}.{unit}.{domain}")).expect("tokens");
-    let (entity, id) = (entity.parse().expect("a token"), id.parse().expect("a token"));
+    let (entity, id) = (
+        entity.parse().expect("a token"),
+        id.parse().expect("a token"),
+    );
     let aggregate = AggregateKey::new(namespace, entity, id);
     let operation = Operation::new(operation).expect("a token");
-    let subject = template.event_subject(&aggregate, &operation).expect("within the constants");
+    let subject = template
+        .event_subject(&aggregate, &operation)
+        .expect("within the constants");
     let read = template.parse_event(subject.as_str());
-    assert_eq!(read, Ok((aggregate, operation)), "a subject is read as it was written");
+    assert_eq!(
+        read,
+        Ok((aggregate, operation)),
+        "a subject is read as it was written"
+    );
 }
 
 /// Times: what is taken has one canonical text, which means the same time.
 pub fn timestamps(data: &[u8]) {
-    let Ok(text) = std::str::from_utf8(data) else { return };
+    let Ok(text) = std::str::from_utf8(data) else {
+        return;
+    };
     let strict = text.parse::<Timestamp>();
     match Timestamp::parse_lenient(text) {
         Ok(read) => {
             let canonical = read.timestamp.to_string();
-            assert_eq!(canonical.parse(), Ok(read.timestamp), "{text} is {canonical}");
-            assert_eq!(Timestamp::from_micros(read.timestamp.micros()), Ok(read.timestamp));
+            assert_eq!(
+                canonical.parse(),
+                Ok(read.timestamp),
+                "{text} is {canonical}"
+            );
+            assert_eq!(
+                Timestamp::from_micros(read.timestamp.micros()),
+                Ok(read.timestamp)
+            );
             assert_eq!(strict.is_ok(), canonical == text, "{text} is {canonical}");
         }
         Err(error) => {

@@ -3,6 +3,7 @@
 mod binary;
 pub mod fuzz;
 pub mod histories;
+pub mod program;
 pub mod random;
 pub mod work;
 

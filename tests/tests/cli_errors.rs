@@ -79,14 +79,23 @@ const NAMES: &[Case] = &[
     (2, "append key k1 KeyGenerated --time 2024-02-30T00:00:00Z"),
     (2, "append key k1 KeyGenerated --time 2016-12-31T23:59:60Z"),
     (2, "append key k1 KeyGenerated --time 10000-01-01T00:00:00Z"),
-    (2, "append key k1 KeyGenerated --event-id 123e4567-e89b-42d3-a456-426614174000"),
+    (
+        2,
+        "append key k1 KeyGenerated --event-id 123e4567-e89b-42d3-a456-426614174000",
+    ),
     (2, "append key k1 KeyGenerated --event-id 1"),
     (2, "append key k1 KeyGenerated --correlation 1"),
-    (2, "append key k1 KeyGenerated --causation {01934f4a-0000-7000-8000-000000000001}"),
+    (
+        2,
+        "append key k1 KeyGenerated --causation {01934f4a-0000-7000-8000-000000000001}",
+    ),
     (2, "append key k1 KeyGenerated --meta tenant"),
     (2, "append key k1 KeyGenerated --meta 'a b=1'"),
     (2, "append key k1 KeyGenerated --meta tenant="),
-    (2, "append key k1 KeyGenerated --meta tenant=a --meta Tenant=b"),
+    (
+        2,
+        "append key k1 KeyGenerated --meta tenant=a --meta Tenant=b",
+    ),
     (2, "append key k1 KeyGenerated --source ' keys'"),
     (2, "append key k1 KeyGenerated --schema-version 0"),
     (2, "append key k1 KeyGenerated --content-type ''"),
@@ -134,8 +143,14 @@ const APPENDS: &[Case] = &[
     (5, "append key k1 KeyRotated --expected 1"),
     (5, "append key k1 KeyRotated --expected none"),
     (5, "append key k9 KeyRotated --expected 1"),
-    (2, "append key k1 KeyRotated --event-id 01934f4a-0000-7000-8000-000000000001"),
-    (2, "append key k2 KeyGenerated --event-id 01934f4a-0000-7000-8000-000000000001"),
+    (
+        2,
+        "append key k1 KeyRotated --event-id 01934f4a-0000-7000-8000-000000000001",
+    ),
+    (
+        2,
+        "append key k2 KeyGenerated --event-id 01934f4a-0000-7000-8000-000000000001",
+    ),
     (2, "append key k1 KeyRotated --data @large.json"),
 ];
 
@@ -167,6 +182,8 @@ const EXPORTS: &[Case] = &[
     (6, "verify --export later-format.cim"),
     (6, "verify --export empty.cim"),
     (6, "import body.cim --format cim"),
+    (6, "empty> import ../body.cim"),
+    (6, "empty> import ../half-a-line.cim"),
     (6, "import cut.cim --format cim"),
     (1, "import bad.csv --format cim"),
 ];
@@ -175,53 +192,179 @@ const IMPORT: &[Case] = &[
     (2, "import"),
     (2, "import rows.csv"),
     (2, "import rows.csv --entity key"),
-    (2, "import rows.csv --entity key --id-field id --type-field what"),
-    (2, "import rows.csv --entity 'my key' --id-field id --type-field what --time-field when"),
+    (
+        2,
+        "import rows.csv --entity key --id-field id --type-field what",
+    ),
+    (
+        2,
+        "import rows.csv --entity 'my key' --id-field id --type-field what --time-field when",
+    ),
     (2, "import rows.csv --format xml --entity key"),
     (2, "import before.cim --entity key"),
     (2, "import before.cim --id-encode"),
-    (2, "import rows.csv --late maybe --entity key --id-field id --type-field what --time-field when"),
-    (3, "import missing.csv --entity key --id-field id --type-field what --time-field when"),
-    (1, "import folder --entity key --id-field id --type-field what --time-field when"),
-    (1, "import rows.txt --entity key --id-field id --type-field what --time-field when"),
-    (1, "import rows.csv --entity key --id-field number --type-field what --time-field when"),
-    (1, "import rows.csv --entity key --id-field id --type-field What --time-field when"),
-    (1, "import empty.csv --entity key --id-field id --type-field what --time-field when"),
-    (1, "import columns.csv --entity key --id-field id --type-field what --time-field when"),
-    (1, "import short.csv --entity key --id-field id --type-field what --time-field when"),
-    (1, "import long.csv --entity key --id-field id --type-field what --time-field when"),
-    (1, "import quote.csv --entity key --id-field id --type-field what --time-field when"),
-    (1, "import latin1.csv --entity key --id-field id --type-field what --time-field when"),
-    (1, "import time.csv --entity key --id-field id --type-field what --time-field when"),
-    (1, "import early.csv --entity key --id-field id --type-field what --time-field when"),
-    (1, "import no-time.csv --entity key --id-field id --type-field what --time-field when"),
-    (1, "import id.csv --entity key --id-field id --type-field what --time-field when"),
-    (1, "import no-id.csv --entity key --id-field id --type-field what --time-field when"),
-    (1, "import long-id.csv --id-encode --entity key --id-field id --type-field what --time-field when"),
-    (1, "import types.csv --entity key --id-field id --type-field what --time-field when"),
-    (1, "import operations.csv --entity key --id-field id --type-field what --time-field when"),
-    (1, "import no-letters.csv --entity key --id-field id --type-field what --time-field when"),
-    (1, "import digits.csv --entity key --id-field id --type-field what --time-field when"),
-    (1, "import late.csv --entity key --id-field id --type-field what --time-field when"),
-    (1, "import large.csv --entity key --id-field id --type-field what --time-field when"),
-    (1, "import rows.csv --format jsonl --entity key --id-field /id --type-field /what --time-field /when"),
+    (
+        2,
+        "import rows.csv --late maybe --entity key --id-field id --type-field what --time-field when",
+    ),
+    (
+        3,
+        "import missing.csv --entity key --id-field id --type-field what --time-field when",
+    ),
+    (
+        1,
+        "import folder --entity key --id-field id --type-field what --time-field when",
+    ),
+    (
+        1,
+        "import rows.txt --entity key --id-field id --type-field what --time-field when",
+    ),
+    (
+        1,
+        "import rows.csv --entity key --id-field number --type-field what --time-field when",
+    ),
+    (
+        1,
+        "import rows.csv --entity key --id-field id --type-field What --time-field when",
+    ),
+    (
+        1,
+        "import empty.csv --entity key --id-field id --type-field what --time-field when",
+    ),
+    (
+        1,
+        "import columns.csv --entity key --id-field id --type-field what --time-field when",
+    ),
+    (
+        1,
+        "import short.csv --entity key --id-field id --type-field what --time-field when",
+    ),
+    (
+        1,
+        "import long.csv --entity key --id-field id --type-field what --time-field when",
+    ),
+    (
+        1,
+        "import quote.csv --entity key --id-field id --type-field what --time-field when",
+    ),
+    (
+        1,
+        "import latin1.csv --entity key --id-field id --type-field what --time-field when",
+    ),
+    (
+        1,
+        "import time.csv --entity key --id-field id --type-field what --time-field when",
+    ),
+    (
+        1,
+        "import early.csv --entity key --id-field id --type-field what --time-field when",
+    ),
+    (
+        1,
+        "import no-time.csv --entity key --id-field id --type-field what --time-field when",
+    ),
+    (
+        1,
+        "empty> import ../id.csv --entity key --id-field id --type-field what --time-field when",
+    ),
+    (
+        1,
+        "import id.csv --entity key --id-field id --type-field what --time-field when",
+    ),
+    (
+        1,
+        "import no-id.csv --entity key --id-field id --type-field what --time-field when",
+    ),
+    (
+        1,
+        "import long-id.csv --id-encode --entity key --id-field id --type-field what --time-field when",
+    ),
+    (
+        1,
+        "import types.csv --entity key --id-field id --type-field what --time-field when",
+    ),
+    (
+        1,
+        "import operations.csv --entity key --id-field id --type-field what --time-field when",
+    ),
+    (
+        1,
+        "import no-letters.csv --entity key --id-field id --type-field what --time-field when",
+    ),
+    (
+        1,
+        "import digits.csv --entity key --id-field id --type-field what --time-field when",
+    ),
+    (
+        1,
+        "import late.csv --entity key --id-field id --type-field what --time-field when",
+    ),
+    (
+        1,
+        "import large.csv --entity key --id-field id --type-field what --time-field when",
+    ),
+    (
+        1,
+        "import rows.csv --format jsonl --entity key --id-field /id --type-field /what --time-field /when",
+    ),
     (1, "import rows.csv --format cim"),
-    (1, "import rows.jsonl --format csv --entity key --id-field id --type-field what --time-field when"),
-    (1, "import syntax.jsonl --entity key --id-field /id --type-field /what --time-field /when"),
-    (1, "import names.jsonl --entity key --id-field /id --type-field /what --time-field /when"),
-    (1, "import pointer.jsonl --entity key --id-field /id --type-field /what --time-field /when"),
-    (1, "import number.jsonl --entity key --id-field /id --type-field /what --time-field /when"),
-    (1, "import null.jsonl --entity key --id-field /id --type-field /what --time-field /when"),
-    (1, "import list.jsonl --entity key --id-field /id --type-field /what --time-field /when"),
-    (1, "import blank.jsonl --entity key --id-field /id --type-field /what --time-field /when"),
-    (1, "import latin1.jsonl --entity key --id-field /id --type-field /what --time-field /when"),
-    (1, "import time.jsonl --entity key --id-field /id --type-field /what --time-field /when"),
-    (1, "import deep.jsonl --entity key --id-field /id --type-field /what --time-field /when"),
+    (
+        1,
+        "import rows.jsonl --format csv --entity key --id-field id --type-field what --time-field when",
+    ),
+    (
+        1,
+        "import syntax.jsonl --entity key --id-field /id --type-field /what --time-field /when",
+    ),
+    (
+        1,
+        "import names.jsonl --entity key --id-field /id --type-field /what --time-field /when",
+    ),
+    (
+        1,
+        "import pointer.jsonl --entity key --id-field /id --type-field /what --time-field /when",
+    ),
+    (
+        1,
+        "import number.jsonl --entity key --id-field /id --type-field /what --time-field /when",
+    ),
+    (
+        1,
+        "import null.jsonl --entity key --id-field /id --type-field /what --time-field /when",
+    ),
+    (
+        1,
+        "import list.jsonl --entity key --id-field /id --type-field /what --time-field /when",
+    ),
+    (
+        1,
+        "import blank.jsonl --entity key --id-field /id --type-field /what --time-field /when",
+    ),
+    (
+        1,
+        "import latin1.jsonl --entity key --id-field /id --type-field /what --time-field /when",
+    ),
+    (
+        1,
+        "import time.jsonl --entity key --id-field /id --type-field /what --time-field /when",
+    ),
+    (
+        1,
+        "import deep.jsonl --entity key --id-field /id --type-field /what --time-field /when",
+    ),
 ];
 
 #[test]
 fn there_are_enough_cases() {
-    let groups = [USAGE, NAMES, STORES, APPENDS, CONFIGURATION, EXPORTS, IMPORT];
+    let groups = [
+        USAGE,
+        NAMES,
+        STORES,
+        APPENDS,
+        CONFIGURATION,
+        EXPORTS,
+        IMPORT,
+    ];
     assert!(groups.iter().map(|cases| cases.len()).sum::<usize>() >= 150);
 }
 
@@ -241,11 +384,20 @@ fn names_and_values() {
 #[test]
 fn stores() {
     let folder = Folder::with_store();
-    folder.write("text.db", "This is a text and no database, though its name says so.\n".repeat(99));
+    folder.write(
+        "text.db",
+        "This is a text and no database, though its name says so.\n".repeat(99),
+    );
     folder.query("other.db", "CREATE TABLE notes (text TEXT)");
     for (name, sql) in [
-        ("broken", "UPDATE events SET body = CAST('{\"bits\":128}' AS BLOB) WHERE version = 2"),
-        ("broken-head", "UPDATE events SET body = CAST('{}' AS BLOB) WHERE version = 3"),
+        (
+            "broken",
+            "UPDATE events SET body = CAST('{\"bits\":128}' AS BLOB) WHERE version = 2",
+        ),
+        (
+            "broken-head",
+            "UPDATE events SET body = CAST('{}' AS BLOB) WHERE version = 3",
+        ),
         ("later", "PRAGMA user_version = 99"),
     ] {
         folder.fill(name);
@@ -267,19 +419,34 @@ fn configuration() {
     let folder = Folder::with_store();
     folder.write("syntax/cim.toml", "namespace = cowboyai\n");
     folder.write("unknown-key/cim.toml", "name_space = \"a.b.c\"\n");
-    folder.write("unknown-table/cim.toml", "[events]\nstream_name = \"EVENTS\"\n");
+    folder.write(
+        "unknown-table/cim.toml",
+        "[events]\nstream_name = \"EVENTS\"\n",
+    );
     folder.write("wrong-type/cim.toml", "namespace = 7\n");
     folder.write("namespace/cim.toml", "namespace = \"cowboyai.keys\"\n");
-    folder.write("template/cim.toml", "[template]\nsubject = \"{colour}.{id}.{operation}\"\n");
-    folder.write("not-storable/cim.toml", "[template]\nsubject = \"keys.{entity}.{operation}\"\n");
+    folder.write(
+        "template/cim.toml",
+        "[template]\nsubject = \"{colour}.{id}.{operation}\"\n",
+    );
+    folder.write(
+        "not-storable/cim.toml",
+        "[template]\nsubject = \"keys.{entity}.{operation}\"\n",
+    );
     folder.write("latin1/cim.toml", b"# caf\xe9\n");
     let compute = "[template]\nsubject = \"compute.{id}.{operation}\"\n[template.constants]\n\
                    organization = \"cowboyai\"\nunit = \"security\"\ndomain = \"keys\"\n\
                    entity = \"key\"\n";
     folder.write("disagrees/cim.toml", compute);
     folder.write("constants/cim.toml", compute);
-    folder.write("two-namespaces/cim.toml", format!("namespace = \"a.b.c\"\n{compute}"));
-    folder.write("constants/rows.csv", "id,what,when\nk7,Key made,2024-11-21T09:00:00Z\n");
+    folder.write(
+        "two-namespaces/cim.toml",
+        format!("namespace = \"a.b.c\"\n{compute}"),
+    );
+    folder.write(
+        "constants/rows.csv",
+        "id,what,when\nk7,Key made,2024-11-21T09:00:00Z\n",
+    );
     let fields = "--id-field id --type-field what --time-field when";
     folder.cim(&format!("constants> import rows.csv --entity key {fields}"));
     check("configuration", &folder, CONFIGURATION);
@@ -291,19 +458,40 @@ fn exports() {
     folder.cim("export good.cim");
     let good = fs::read_to_string(folder.path("good.cim")).expect("the export");
     let lines: Vec<_> = good.split_inclusive('\n').collect();
-    let [first, one, two, three, last] = lines[..] else { panic!("{good}") };
+    let [first, one, two, three, last] = lines[..] else {
+        panic!("{good}")
+    };
     let write = |name: &str, lines: &[&str]| folder.write(name, lines.concat());
-    write("body.cim", &[first, one, &two.replace("256", "128"), three, last]);
+    write(
+        "body.cim",
+        &[first, one, &two.replace("256", "128"), three, last],
+    );
     write("deleted.cim", &[first, one, three, last]);
     write("swapped.cim", &[first, two, one, three, last]);
-    write("header.cim", &[first, one, &two.replace("keys-service", "other-service"), three, last]);
+    write(
+        "header.cim",
+        &[
+            first,
+            one,
+            &two.replace("keys-service", "other-service"),
+            three,
+            last,
+        ],
+    );
     write("cut.cim", &[first, one, two, three]);
     write("half-a-line.cim", &[first, one, &two[..100]]);
     write("trailing.cim", &[&good, "\n"]);
-    write("not-json.cim", &[first, one, "{\"subject\":\n", three, last]);
-    write("later-format.cim", &[&good.replace("cim.export/v1", "cim.export/v2")]);
+    write(
+        "not-json.cim",
+        &[first, one, "{\"subject\":\n", three, last],
+    );
+    write(
+        "later-format.cim",
+        &[&good.replace("cim.export/v1", "cim.export/v2")],
+    );
     write("empty.cim", &[]);
     write("bad.csv", &["id,what,when\n"]);
+    folder.write("empty/.keep", "");
     check("exports", &folder, EXPORTS);
 }
 
@@ -318,34 +506,71 @@ fn import() {
     folder.write("empty.csv", "");
     folder.write("columns.csv", format!("id,what,when,id\n{row}"));
     csv("short.csv", &format!("{row}k7,Key used\n"));
-    csv("long.csv", &format!("{row}k7,Key used,2024-11-21T09:00:00Z,second,third\n"));
-    csv("quote.csv", &format!("{row}k7,\"Key used,2024-11-21T09:00:00Z,second\n"));
-    folder.write("latin1.csv", b"id,what,when,note\nk7,Key made,2024-11-21T09:00:00Z,caf\xe9\n");
+    csv(
+        "long.csv",
+        &format!("{row}k7,Key used,2024-11-21T09:00:00Z,second,third\n"),
+    );
+    csv(
+        "quote.csv",
+        &format!("{row}k7,\"Key used,2024-11-21T09:00:00Z,second\n"),
+    );
+    folder.write(
+        "latin1.csv",
+        b"id,what,when,note\nk7,Key made,2024-11-21T09:00:00Z,caf\xe9\n",
+    );
     csv("time.csv", &format!("{row}k7,Key used,21.11.2024,second\n"));
     csv("early.csv", "k7,Key made,1966-11-21T09:00:00Z,first\n");
     csv("no-time.csv", "k7,Key made,,first\n");
-    csv("id.csv", &format!("{row}key 7,Key made,2024-11-21T09:00:00Z,first\n"));
+    csv(
+        "id.csv",
+        &format!("{row}key 7,Key made,2024-11-21T09:00:00Z,first\n"),
+    );
     csv("no-id.csv", ",Key made,2024-11-21T09:00:00Z,first\n");
-    csv("long-id.csv", &format!("{},Key made,2024-11-21T09:00:00Z,\n", "ключ".repeat(20)));
-    csv("types.csv", &format!("{row}k7,key-made,2024-11-21T09:00:01Z,second\n"));
-    csv("operations.csv", &format!("{row}k7,Made,2024-11-21T09:00:01Z,second\n"));
-    csv("no-letters.csv", &format!("{row}k7,***,2024-11-21T09:00:01Z,second\n"));
-    csv("digits.csv", &format!("{row}k7,2 keys made,2024-11-21T09:00:01Z,second\n"));
+    csv(
+        "long-id.csv",
+        &format!("{},Key made,2024-11-21T09:00:00Z,\n", "ключ".repeat(20)),
+    );
+    csv(
+        "types.csv",
+        &format!("{row}k7,key-made,2024-11-21T09:00:01Z,second\n"),
+    );
+    csv(
+        "operations.csv",
+        &format!("{row}k7,Made,2024-11-21T09:00:01Z,second\n"),
+    );
+    csv(
+        "no-letters.csv",
+        &format!("{row}k7,***,2024-11-21T09:00:01Z,second\n"),
+    );
+    csv(
+        "digits.csv",
+        &format!("{row}k7,2 keys made,2024-11-21T09:00:01Z,second\n"),
+    );
     csv("late.csv", "k1,Key lost,2001-11-21T09:00:00Z,late\n");
-    csv("large.csv", &format!("k7,Key made,2024-11-21T09:00:00Z,{}\n", "x".repeat(1 << 20)));
+    csv(
+        "large.csv",
+        &format!("k7,Key made,2024-11-21T09:00:00Z,{}\n", "x".repeat(1 << 20)),
+    );
     let line = "{\"id\":\"k7\",\"what\":\"Key made\",\"when\":\"2024-11-21T09:00:00Z\"}\n";
     let jsonl = |name: &str, second: &str| folder.write(name, format!("{line}{second}\n"));
     jsonl("rows.jsonl", line.trim());
     jsonl("syntax.jsonl", "{\"id\":\"k7\",");
     jsonl("names.jsonl", &line.trim().replace("{", "{\"id\":\"k8\","));
-    jsonl("pointer.jsonl", "{\"what\":\"Key used\",\"when\":\"2024-11-21T09:00:00Z\"}");
+    jsonl(
+        "pointer.jsonl",
+        "{\"what\":\"Key used\",\"when\":\"2024-11-21T09:00:00Z\"}",
+    );
     jsonl("number.jsonl", &line.trim().replace("\"k7\"", "7.5"));
     jsonl("null.jsonl", &line.trim().replace("\"k7\"", "null"));
     jsonl("list.jsonl", "[1, 2]");
     jsonl("blank.jsonl", &format!("\n{line}"));
     folder.write("latin1.jsonl", b"{\"id\":\"caf\xe9\"}\n");
-    jsonl("time.jsonl", &line.trim().replace("2024-11-21T", "2024-11-31T"));
+    jsonl(
+        "time.jsonl",
+        &line.trim().replace("2024-11-21T", "2024-11-31T"),
+    );
     jsonl("deep.jsonl", &"[".repeat(1000));
+    folder.write("empty/.keep", "");
     check("import", &folder, IMPORT);
 }
 
@@ -366,7 +591,9 @@ fn check(group: &str, folder: &Folder, cases: &[Case]) {
         }
         said += &format!("exit code {found:?}\n\n");
         if found != Some(*code) {
-            faults.push(format!("`cim {line}`: expected exit code {code}, found {found:?}"));
+            faults.push(format!(
+                "`cim {line}`: expected exit code {code}, found {found:?}"
+            ));
         }
         for part in SAME.iter().filter(|part| !stderr.contains(**part)) {
             faults.push(format!("`cim {line}`: no `{part}`"));
@@ -376,8 +603,18 @@ fn check(group: &str, folder: &Folder, cases: &[Case]) {
     insta::with_settings!({ omit_expression => true }, {
         insta::assert_snapshot!(group, said);
     });
+    for entry in folder.path("empty").read_dir().into_iter().flatten() {
+        let name = entry.expect("an entry").file_name();
+        if name != ".keep" {
+            faults.push(format!("a failed command left `{}` behind", name.display()));
+        }
+    }
     assert!(faults.is_empty(), "{}", faults.join("\n"));
-    assert_eq!(folder.events("before.cim"), folder.events("after.cim"), "wrong input changed the store");
+    assert_eq!(
+        folder.events("before.cim"),
+        folder.events("after.cim"),
+        "wrong input changed the store"
+    );
 }
 
 /// Where a group runs.
@@ -394,7 +631,10 @@ impl Folder {
     fn fill(&self, name: &str) {
         fs::create_dir_all(self.path(name)).expect("a folder can be made");
         self.cim(&format!("{name}> init --namespace cowboyai.security.keys"));
-        for (at, what) in ["KeyGenerated", "KeyRotated", "KeyNamed"].iter().enumerate() {
+        for (at, what) in ["KeyGenerated", "KeyRotated", "KeyNamed"]
+            .iter()
+            .enumerate()
+        {
             self.cim(&format!(
                 "{name}> append key k1 {what} --data {{\"bits\":256}} --source keys-service \
                  --event-id 01934f4a-0000-7000-8000-00000000000{} --time 2024-11-21T09:0{at}:00Z",
@@ -439,7 +679,11 @@ impl Folder {
             None => (line, Stdio::null()),
         };
         let mut command = Command::new(cim_binary());
-        command.args(words(line)).current_dir(self.path(folder)).stdin(input).env_clear();
+        command
+            .args(words(line))
+            .current_dir(self.path(folder))
+            .stdin(input)
+            .env_clear();
         command.output().expect("cim starts")
     }
 

@@ -13,7 +13,8 @@ use cim_tests::fuzz::{Random, TARGETS, Target};
 const MUTATIONS: usize = 5000;
 
 /// Bytes that are worth a try: the grammar of our formats, and the borders of CBOR's heads.
-const TELLING: &[u8] = b"\0\n\r\t \"#%*+,-./019:=>AZ[\\]_az{}\x17\x18\x1b\x40\x5f\x7f\x80\xa0\xb1\xd8\xf6\xff";
+const TELLING: &[u8] =
+    b"\0\n\r\t \"#%*+,-./019:=>AZ[\\]_az{}\x17\x18\x1b\x40\x5f\x7f\x80\xa0\xb1\xd8\xf6\xff";
 
 #[test]
 fn every_target_has_a_function_and_seeds() {
@@ -23,10 +24,16 @@ fn every_target_has_a_function_and_seeds() {
     for name in functions {
         let target = fs::read_to_string(folder("fuzz_targets").join(format!("{name}.rs")));
         let target = target.expect("a target can be read");
-        assert!(target.contains(&format!("cim_tests::fuzz::{name}(data)")), "{name}: {target}");
+        assert!(
+            target.contains(&format!("cim_tests::fuzz::{name}(data)")),
+            "{name}: {target}"
+        );
         assert!(!seeds(&name).is_empty(), "`{name}` has no seeds");
         let manifest = fs::read_to_string(folder("Cargo.toml")).expect("the manifest");
-        assert!(manifest.contains(&format!("name = \"{name}\"")), "`{name}` is no binary");
+        assert!(
+            manifest.contains(&format!("name = \"{name}\"")),
+            "`{name}` is no binary"
+        );
     }
 }
 
@@ -94,7 +101,10 @@ fn seeds(name: &str) -> Vec<Vec<u8>> {
         .map(|entry| entry.expect("an entry").path())
         .collect();
     files.sort();
-    files.iter().map(|file| fs::read(file).expect("a seed can be read")).collect()
+    files
+        .iter()
+        .map(|file| fs::read(file).expect("a seed can be read"))
+        .collect()
 }
 
 /// The names in a folder, without their extensions.
@@ -102,11 +112,18 @@ fn names(name: &str) -> Vec<String> {
     let names: BTreeSet<_> = fs::read_dir(folder(name))
         .expect("the folder is there")
         .map(|entry| entry.expect("an entry").path())
-        .map(|path| path.file_stem().expect("a name").to_string_lossy().into_owned())
+        .map(|path| {
+            path.file_stem()
+                .expect("a name")
+                .to_string_lossy()
+                .into_owned()
+        })
         .collect();
     names.into_iter().collect()
 }
 
 fn folder(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("fuzz")
+        .join(name)
 }

@@ -2,7 +2,6 @@
 
 use std::error::Error;
 use std::fmt;
-use std::path::PathBuf;
 
 use cim_core::append::AppendError;
 use cim_core::cid::Cid;
@@ -24,8 +23,6 @@ use crate::store::StoreError;
 pub enum ImportError {
     /// The file cannot be read.
     Read {
-        /// The file.
-        path: PathBuf,
         /// What the system says.
         source: std::io::Error,
     },
@@ -261,7 +258,7 @@ impl RowFault {
 impl fmt::Display for ImportError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Read { path, .. } => write!(f, "the file `{}` cannot be read", path.display()),
+            Self::Read { .. } => f.write_str("the file cannot be read"),
             Self::NoHeader => f.write_str("the CSV file has no line of column names"),
             Self::RepeatedColumn { name } => {
                 write!(f, "the column `{name}` stands twice in the first line")

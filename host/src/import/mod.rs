@@ -22,4 +22,10 @@ pub mod replica;
 pub mod rows;
 pub mod run;
 
-pub use error::{ImportError, RowFault};
+pub use csv::read_csv;
+pub use error::{Column, ImportError, RowFault};
+pub use export::run_export;
+pub use jsonl::read_jsonl;
+pub use plan::Plan;
+pub use rows::Mapping;
+pub use run::{Imported, Late, run};

@@ -22,18 +22,9 @@ pub struct Mapping {
     pub type_field: String,
     /// The field with the event's time.
     pub time_field: String,
-    /// How a field becomes an id.
-    pub ids: Ids,
-}
-
-/// How a field becomes an id.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub enum Ids {
-    /// As it is; what is no token is an error.
-    #[default]
-    Plain,
-    /// Every one as unpadded base64url of its UTF-8.
-    Encoded,
+    /// Whether every id becomes the unpadded base64url of its UTF-8. Otherwise one that is no token
+    /// is an error.
+    pub id_encode: bool,
 }
 
 /// A row, checked.
@@ -60,8 +51,8 @@ pub struct Rows {
     pub rows: Vec<Row>,
     /// The event types.
     pub names: TypeNames,
-    /// The first line whose time has no offset and was read as UTC.
-    pub without_offset: Option<u64>,
+    /// How many times have no offset and were read as UTC.
+    pub without_offset: u64,
     ids: HashMap<String, AggregateId>,
     operations: HashMap<EventType, Operation>,
 }
@@ -91,7 +82,7 @@ impl Rows {
         let found = Timestamp::parse_lenient(time.0)
             .map_err(|error| at(time.1, RowFault::Time(error)))?;
         if !found.had_offset {
-            self.without_offset.get_or_insert(line);
+            self.without_offset += 1;
         }
         self.rows.push(Row { line, id, event_type, operation, time: found.timestamp, payload });
         Ok(())
@@ -101,13 +92,12 @@ impl Rows {
         if let Some(known) = self.ids.get(text) {
             return Ok(known.clone());
         }
-        let id = match mapping.ids {
-            Ids::Plain => AggregateId::new(text),
-            Ids::Encoded => {
-                AggregateId::new(&data_encoding::BASE64URL_NOPAD.encode(text.as_bytes()))
-            }
-        }
-        .map_err(RowFault::Id)?;
+        let id = if mapping.id_encode {
+            AggregateId::new(&data_encoding::BASE64URL_NOPAD.encode(text.as_bytes()))
+        } else {
+            AggregateId::new(text)
+        };
+        let id = id.map_err(RowFault::Id)?;
         self.ids.insert(text.to_owned(), id.clone());
         Ok(id)
     }

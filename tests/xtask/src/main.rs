@@ -57,7 +57,7 @@ enum Task {
         #[arg(long)]
         list: bool,
     },
-    /// Run the long checks: about an hour for all
+    /// Run the long checks: two hours and more for all
     Soak {
         /// Names of steps; none means all
         steps: Vec<String>,

@@ -76,16 +76,8 @@ pub(crate) fn run_all(task: &str, steps: &[Step<'_>]) -> Result<(), Failure> {
     let width = width(steps);
     for (step, time, result) in &results {
         let seconds = time.as_secs_f64();
-        match result {
-            Ok(()) => println!("ok      {:width$} {seconds:8.1} s", step.name),
-            Err(failure) => {
-                println!(
-                    "FAILED  {:width$} {seconds:8.1} s  {}",
-                    step.name,
-                    failure.message()
-                );
-            }
-        }
+        let verdict = if result.is_ok() { "ok" } else { "FAILED" };
+        println!("{verdict:6}  {:width$} {seconds:8.1} s", step.name);
     }
     let failed: Vec<&str> = results
         .iter()
