@@ -41,7 +41,11 @@ impl Append {
         expected: ExpectedVersion,
         events: impl Into<Vec<NewEvent>>,
     ) -> Self {
-        Self { aggregate, expected, events: events.into() }
+        Self {
+            aggregate,
+            expected,
+            events: events.into(),
+        }
     }
 }
 
@@ -173,7 +177,10 @@ impl fmt::Display for Rejection {
         match self {
             Self::Empty => f.write_str("there is no event in it"),
             Self::TooManyEvents { count } => {
-                write!(f, "it has {count} events, at most {MAX_APPEND_EVENTS} go into one append")
+                write!(
+                    f,
+                    "it has {count} events, at most {MAX_APPEND_EVENTS} go into one append"
+                )
             }
             Self::EventTooLarge { event, size } => write!(
                 f,
@@ -186,7 +193,10 @@ impl fmt::Display for Rejection {
                 write!(f, "the event id `{event}` stands in it twice")
             }
             Self::EventIdReused { event } => {
-                write!(f, "the event id `{event}` is used by another event or append")
+                write!(
+                    f,
+                    "the event id `{event}` is used by another event or append"
+                )
             }
             Self::Template(error) => error.fmt(f),
             Self::HistoryFull => f.write_str("the history is as long as versions can count"),
@@ -209,7 +219,12 @@ impl AppendError {
 impl fmt::Display for AppendError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Conflict { aggregate, expected, actual, .. } => {
+            Self::Conflict {
+                aggregate,
+                expected,
+                actual,
+                ..
+            } => {
                 write!(f, "version conflict on `{aggregate}`: expected ")?;
                 match expected {
                     ExpectedVersion::Any | ExpectedVersion::NoStream => f.write_str("no event")?,
@@ -221,13 +236,15 @@ impl fmt::Display for AppendError {
                 }
             }
             Self::Rejected { why } => write!(f, "the append is refused: {why}"),
-            Self::Broken { aggregate, position, why } => write!(
+            Self::Broken {
+                aggregate,
+                position,
+                why,
+            } => write!(
                 f,
                 "the history of `{aggregate}` is broken at position {position}: {why}"
             ),
-            Self::Unknown { .. } => {
-                f.write_str("it is not known whether the events are stored")
-            }
+            Self::Unknown { .. } => f.write_str("it is not known whether the events are stored"),
         }
     }
 }
@@ -235,7 +252,9 @@ impl fmt::Display for AppendError {
 impl Error for AppendError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            Self::Unknown { cause: Some(cause), .. } => Some(cause.as_ref()),
+            Self::Unknown {
+                cause: Some(cause), ..
+            } => Some(cause.as_ref()),
             Self::Conflict { .. }
             | Self::Rejected { .. }
             | Self::Broken { .. }
@@ -336,17 +355,24 @@ pub fn validate(template: &StoreTemplate, appends: &[Append]) -> Result<(), Reje
     for append in appends {
         let aggregate = &append.aggregate;
         if appends.len() > 1 && !aggregates.insert(aggregate) {
-            return Err(Rejection::AggregateRepeated { aggregate: aggregate.clone() });
+            return Err(Rejection::AggregateRepeated {
+                aggregate: aggregate.clone(),
+            });
         }
         for event in &append.events {
             let size = message::event_size(event);
             if size > MAX_EVENT_SIZE {
-                return Err(Rejection::EventTooLarge { event: event.id, size });
+                return Err(Rejection::EventTooLarge {
+                    event: event.id,
+                    size,
+                });
             }
             if count > 1 && !ids.insert(event.id) {
                 return Err(Rejection::EventIdRepeated { event: event.id });
             }
-            template.event_subject(aggregate, &event.operation).map_err(Rejection::Template)?;
+            template
+                .event_subject(aggregate, &event.operation)
+                .map_err(Rejection::Template)?;
         }
     }
     Ok(())
@@ -405,7 +431,11 @@ pub fn judge<H: Histories>(
             Some(HeadFound::Sound(head)) => Some(head),
             Some(HeadFound::Broken { position, why }) => {
                 let aggregate = append.aggregate.clone();
-                return Ok(Judgement::Refuse(AppendError::Broken { aggregate, position, why }));
+                return Ok(Judgement::Refuse(AppendError::Broken {
+                    aggregate,
+                    position,
+                    why,
+                }));
             }
         });
     }
@@ -455,7 +485,9 @@ fn find_repeat<H: Histories>(
 ) -> Result<Option<Vec<Receipt>>, H::Error> {
     let mut receipts = Vec::with_capacity(appends.len());
     for append in appends {
-        let Some(receipt) = find_part(histories, append)? else { return Ok(None) };
+        let Some(receipt) = find_part(histories, append)? else {
+            return Ok(None);
+        };
         receipts.push(receipt);
     }
     Ok(Some(receipts))
@@ -469,8 +501,12 @@ fn find_part<H: Histories>(
     histories: &mut H,
     append: &Append,
 ) -> Result<Option<Receipt>, H::Error> {
-    let Some(first) = append.events.first() else { return Ok(None) };
-    let Some(found) = histories.by_id(first.id)? else { return Ok(None) };
+    let Some(first) = append.events.first() else {
+        return Ok(None);
+    };
+    let Some(found) = histories.by_id(first.id)? else {
+        return Ok(None);
+    };
     let before = found.event.version.get() - 1;
     let placed = match append.expected.version() {
         None => true,
@@ -484,14 +520,20 @@ fn find_part<H: Histories>(
         (Err(_), None) => None,
         (Ok(_), None) | (Err(_), Some(_)) => return Ok(None),
     };
-    let Ok(ours) = record(&append.aggregate, head, &append.events) else { return Ok(None) };
-    let Some(last) = ours.last() else { return Ok(None) };
+    let Ok(ours) = record(&append.aggregate, head, &append.events) else {
+        return Ok(None);
+    };
+    let Some(last) = ours.last() else {
+        return Ok(None);
+    };
     let there = histories.at_version(&append.aggregate, last.version)?;
-    Ok(there.filter(|there| there.event.cid == last.cid).map(|there| Receipt {
-        version: last.version,
-        head: last.cid,
-        position: there.position,
-    }))
+    Ok(there
+        .filter(|there| there.event.cid == last.cid)
+        .map(|there| Receipt {
+            version: last.version,
+            head: last.cid,
+            position: there.position,
+        }))
 }
 
 /// The first events behind the version that was expected.
@@ -504,8 +546,14 @@ fn winners<H: Histories>(
     let actual = actual.map_or(0, Version::get);
     let mut winners = Vec::new();
     for version in (expected + 1..=actual).take(MAX_WINNERS) {
-        let Ok(version) = Version::new(version) else { break };
-        winners.extend(histories.at_version(&append.aggregate, version)?.map(|found| found.event));
+        let Ok(version) = Version::new(version) else {
+            break;
+        };
+        winners.extend(
+            histories
+                .at_version(&append.aggregate, version)?
+                .map(|found| found.event),
+        );
     }
     Ok(winners)
 }

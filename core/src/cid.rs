@@ -51,7 +51,9 @@ impl Cid {
             .strip_prefix(&PREFIX)
             .and_then(|digest| digest.try_into().ok())
             .map(Self)
-            .ok_or_else(|| CidError { text: shorten(&data_encoding::HEXLOWER.encode(bytes)) })
+            .ok_or_else(|| CidError {
+                text: shorten(&data_encoding::HEXLOWER.encode(bytes)),
+            })
     }
 
     /// The 36 bytes of the binary form.
@@ -92,7 +94,9 @@ impl FromStr for Cid {
     fn from_str(text: &str) -> Result<Self, CidError> {
         decode_text(text.as_bytes())
             .and_then(|bytes| Self::from_bytes(&bytes).ok())
-            .ok_or_else(|| CidError { text: shorten(text) })
+            .ok_or_else(|| CidError {
+                text: shorten(text),
+            })
     }
 }
 
@@ -149,7 +153,9 @@ impl fmt::Display for CidError {
 impl std::error::Error for CidError {}
 
 fn decode_text(text: &[u8]) -> Option<[u8; CID_LEN]> {
-    let [b'b', digits @ ..] = text else { return None };
+    let [b'b', digits @ ..] = text else {
+        return None;
+    };
     if text.len() != TEXT_LEN {
         return None;
     }

@@ -37,7 +37,10 @@ impl Text {
     ///
     /// [`TextError`], with the rule that it breaks.
     pub fn new(text: &str) -> Result<Self, TextError> {
-        check_text(text).map_err(|rule| TextError { text: shorten(text), rule })?;
+        check_text(text).map_err(|rule| TextError {
+            text: shorten(text),
+            rule,
+        })?;
         Ok(Self(Arc::from(text)))
     }
 
@@ -197,7 +200,10 @@ pub struct RecordedEvent {
 impl RecordedEvent {
     /// The head of a history that ends with this event.
     pub fn head(&self) -> Head {
-        Head { version: self.version, cid: self.cid }
+        Head {
+            version: self.version,
+            cid: self.cid,
+        }
     }
 }
 
@@ -236,7 +242,10 @@ impl<E> StoredEvent<E> {
         recorded: RecordedEvent,
         decode: impl FnOnce(&RecordedEvent) -> Result<E, F>,
     ) -> Result<Self, F> {
-        Ok(Self { payload: decode(&recorded)?, recorded })
+        Ok(Self {
+            payload: decode(&recorded)?,
+            recorded,
+        })
     }
 }
 
@@ -277,7 +286,11 @@ impl PayloadError {
 
 impl fmt::Display for PayloadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the payload of event `{}` is not a `{}`", self.event, self.event_type)
+        write!(
+            f,
+            "the payload of event `{}` is not a `{}`",
+            self.event, self.event_type
+        )
     }
 }
 
@@ -330,7 +343,11 @@ impl fmt::Display for TextRule {
 
 impl fmt::Display for TextError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{}` cannot be the value of a header: {}", self.text, self.rule)
+        write!(
+            f,
+            "`{}` cannot be the value of a header: {}",
+            self.text, self.rule
+        )
     }
 }
 
@@ -362,7 +379,16 @@ mod tests {
         for good in ["a", "a b", "größe", "\u{200b}a", &"x".repeat(4096)] {
             assert!(Text::new(good).is_ok(), "{good:?}");
         }
-        for bad in ["", " a", "a ", "a\u{a0}", "a\tb", "a\nb", "\u{85}", &"x".repeat(4097)] {
+        for bad in [
+            "",
+            " a",
+            "a ",
+            "a\u{a0}",
+            "a\tb",
+            "a\nb",
+            "\u{85}",
+            &"x".repeat(4097),
+        ] {
             assert!(Text::new(bad).is_err(), "{bad:?}");
         }
     }

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use crate::cid::{Cid, CidError};
 use crate::event::{Text, TextRule, TraceContext, check_text};
 use crate::id::{EventId, EventType, NameError, parse_uuid, shorten};
-use crate::metadata::{Metadata, MetadataError};
+use crate::metadata::{MAX_METADATA, Metadata, MetadataError};
 use crate::time::{TimeError, Timestamp};
 use crate::version::{NumberError, SchemaVersion, Version};
 
@@ -52,10 +52,6 @@ const BLOCK: &str = "CIM-Block";
 
 /// What begins the names that are ours, in any case.
 const OUR_PREFIX: &str = "CIM-";
-
-/// The most metadata of one message: far more than fits its use, few enough that comparing each
-/// name with all others stays cheap.
-pub const MAX_METADATA: usize = 256;
 
 /// What a message is; it decides which headers it must and may have.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -175,17 +171,26 @@ impl Headers {
         let id_text = required(EVENT_ID)?;
         let id = spelled(EVENT_ID, id_text)?;
         let correlation = read_uuid(CORRELATION_ID, required(CORRELATION_ID)?)?;
-        let causation =
-            found.get(CAUSATION_ID).map(|text| read_uuid(CAUSATION_ID, text)).transpose()?;
+        let causation = found
+            .get(CAUSATION_ID)
+            .map(|text| read_uuid(CAUSATION_ID, text))
+            .transpose()?;
         let event_type = EventType::new(required(EVENT_TYPE)?).map_err(HeaderError::EventType)?;
         let timestamp = spelled(TIMESTAMP, required(TIMESTAMP)?)?;
         let schema_version = spelled(SCHEMA_VERSION, required(SCHEMA_VERSION)?)?;
-        let place = if stored { Some(found.place()?) } else { found.no_place()? };
+        let place = if stored {
+            Some(found.place()?)
+        } else {
+            found.no_place()?
+        };
         // Whatever is not the event's id is a mismatch, another spelling of it too.
         if carrier == Carrier::Wire {
             let message_id = required(MESSAGE_ID)?;
             if message_id != id_text {
-                return Err(HeaderError::MessageId { expected: id, found: shorten(message_id) });
+                return Err(HeaderError::MessageId {
+                    expected: id,
+                    found: shorten(message_id),
+                });
             }
         }
         let text = |text: &str| Text::new(text).expect("all values were checked");
@@ -258,19 +263,31 @@ impl<'a> Found<'a> {
         carrier: Carrier,
         pairs: impl IntoIterator<Item = (&'a str, &'a str)>,
     ) -> Result<Self, HeaderError> {
-        let mut found = Self { slots: [None; NAMES.len()], metadata: Vec::new() };
+        let mut found = Self {
+            slots: [None; NAMES.len()],
+            metadata: Vec::new(),
+        };
         for (name, value) in pairs {
             let ignored = carrier == Carrier::Export && name == MESSAGE_ID;
             if let Some(at) = NAMES.iter().position(|known| *known == name) {
                 if !ignored && found.slots[at].replace(value).is_some() {
-                    return Err(HeaderError::Repeated { name: NAMES[at].to_owned() });
+                    return Err(HeaderError::Repeated {
+                        name: NAMES[at].to_owned(),
+                    });
                 }
             } else if let Some(meta) = name.strip_prefix(META_PREFIX) {
                 found.add_metadata(meta, value)?;
             } else if name == BLOCK {
-                return Err(HeaderError::BlockVersion { found: shorten(value) });
-            } else if name.get(..4).is_some_and(|begin| begin.eq_ignore_ascii_case(OUR_PREFIX)) {
-                return Err(HeaderError::Unknown { name: shorten(name) });
+                return Err(HeaderError::BlockVersion {
+                    found: shorten(value),
+                });
+            } else if name
+                .get(..4)
+                .is_some_and(|begin| begin.eq_ignore_ascii_case(OUR_PREFIX))
+            {
+                return Err(HeaderError::Unknown {
+                    name: shorten(name),
+                });
             }
         }
         Ok(found)
@@ -280,7 +297,9 @@ impl<'a> Found<'a> {
         Metadata::check_name(name).map_err(HeaderError::Metadata)?;
         for (other, _) in &self.metadata {
             if *other == name {
-                return Err(HeaderError::Repeated { name: format!("{META_PREFIX}{name}") });
+                return Err(HeaderError::Repeated {
+                    name: format!("{META_PREFIX}{name}"),
+                });
             }
             if other.eq_ignore_ascii_case(name) {
                 let name = name.to_owned();
@@ -288,14 +307,17 @@ impl<'a> Found<'a> {
             }
         }
         if self.metadata.len() >= MAX_METADATA {
-            return Err(HeaderError::TooMuchMetadata);
+            return Err(HeaderError::Metadata(MetadataError::TooMany));
         }
         self.metadata.push((name, value));
         Ok(())
     }
 
     fn get(&self, name: &'static str) -> Option<&'a str> {
-        NAMES.iter().position(|known| *known == name).and_then(|at| self.slots[at])
+        NAMES
+            .iter()
+            .position(|known| *known == name)
+            .and_then(|at| self.slots[at])
     }
 
     fn check_values(&self) -> Result<(), HeaderError> {
@@ -321,7 +343,10 @@ impl<'a> Found<'a> {
 
     fn check_presence(&self, carrier: Carrier, stored: bool) -> Result<(), HeaderError> {
         let place = [AGGREGATE_VERSION, CID];
-        let absent = NAMES.into_iter().zip(self.slots).filter(|(_, value)| value.is_none());
+        let absent = NAMES
+            .into_iter()
+            .zip(self.slots)
+            .filter(|(_, value)| value.is_none());
         for (name, _) in absent {
             let optional = [CAUSATION_ID, PREVIOUS_CID, TRACEPARENT, TRACESTATE].contains(&name)
                 || (name == MESSAGE_ID && carrier == Carrier::Export)
@@ -364,7 +389,9 @@ impl<'a> Found<'a> {
         let mut metadata = Metadata::default();
         for (name, value) in &self.metadata {
             let value = Text::new(value).expect("all values were checked");
-            metadata.insert(name, value).map_err(HeaderError::Metadata)?;
+            metadata
+                .insert(name, value)
+                .map_err(HeaderError::Metadata)?;
         }
         Ok(metadata)
     }
@@ -419,8 +446,6 @@ pub enum HeaderError {
     EventType(NameError),
     /// Metadata with a bad name, or twice.
     Metadata(MetadataError),
-    /// There are more than [`MAX_METADATA`] headers of metadata.
-    TooMuchMetadata,
     /// The message id is not the event's id.
     MessageId {
         /// The event's id.
@@ -457,7 +482,6 @@ impl HeaderError {
             Self::Unexpected { .. } => "header-unexpected",
             Self::EventType(error) => error.code(),
             Self::Metadata(error) => error.code(),
-            Self::TooMuchMetadata => "metadata-too-much",
             Self::MessageId { .. } => "message-id-mismatch",
         }
     }
@@ -477,15 +501,15 @@ impl fmt::Display for HeaderError {
                 "the message is of a later version of the format: `{BLOCK}` is `{found}`"
             ),
             Self::Value { name, value, rule } => {
-                write!(f, "the value `{value}` of the header `{name}` is not valid: {rule}")
+                write!(
+                    f,
+                    "the value `{value}` of the header `{name}` is not valid: {rule}"
+                )
             }
             Self::Spelling { name, why } => write!(f, "in the header `{name}`: {why}"),
             Self::Unexpected { name } => write!(f, "the header `{name}` must not be there"),
             Self::EventType(error) => write!(f, "in the header `{EVENT_TYPE}`: {error}"),
             Self::Metadata(error) => error.fmt(f),
-            Self::TooMuchMetadata => {
-                write!(f, "there are more than {MAX_METADATA} headers `{META_PREFIX}…`")
-            }
             Self::MessageId { expected, found } => write!(
                 f,
                 "the message id is not the event's id: expected `{expected}`, found `{found}`"
@@ -536,11 +560,17 @@ where
     T: std::str::FromStr,
     SpellingError: From<T::Err>,
 {
-    text.parse().map_err(|error: T::Err| HeaderError::Spelling { name, why: error.into() })
+    text.parse().map_err(|error: T::Err| HeaderError::Spelling {
+        name,
+        why: error.into(),
+    })
 }
 
 fn read_uuid(name: &'static str, text: &str) -> Result<Uuid, HeaderError> {
-    parse_uuid(text).map_err(|error| HeaderError::Spelling { name, why: error.into() })
+    parse_uuid(text).map_err(|error| HeaderError::Spelling {
+        name,
+        why: error.into(),
+    })
 }
 
 #[cfg(test)]
@@ -619,7 +649,7 @@ mod tests {
         let headers = parse(Kind::StoredEvent, Carrier::Wire, &pairs).expect("it is the most");
         assert_eq!(headers.metadata.iter().len(), MAX_METADATA);
         pairs.push((format!("{META_PREFIX}more"), "1".to_owned()));
-        check(Kind::StoredEvent, &pairs, "metadata-too-much");
+        check(Kind::StoredEvent, &pairs, "metadata-too-many");
     }
 
     #[track_caller]
@@ -633,12 +663,17 @@ mod tests {
         carrier: Carrier,
         pairs: &[(String, String)],
     ) -> Result<Headers, HeaderError> {
-        let pairs = pairs.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let pairs = pairs
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()));
         Headers::parse(kind, carrier, pairs)
     }
 
     fn set(pairs: &mut [(String, String)], name: &str, value: &str) {
-        let pair = pairs.iter_mut().find(|(other, _)| other == name).expect("a header of it");
+        let pair = pairs
+            .iter_mut()
+            .find(|(other, _)| other == name)
+            .expect("a header of it");
         value.clone_into(&mut pair.1);
     }
 
@@ -656,12 +691,18 @@ mod tests {
             (CONTENT_TYPE, "application/json"),
             (SCHEMA_VERSION, "1"),
             ("CIM-Meta-Tenant", "blue"),
-            (TRACEPARENT, "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"),
+            (
+                TRACEPARENT,
+                "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+            ),
             ("Other", " ignored "),
         ];
         if stored {
             pairs.extend([(AGGREGATE_VERSION, "2"), (CID, &cid), (PREVIOUS_CID, &cid)]);
         }
-        pairs.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+        pairs
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect()
     }
 }

@@ -116,7 +116,11 @@ impl Namespace {
     /// # Ok::<(), cim_core::id::NameError>(())
     /// ```
     pub fn new(text: &str) -> Result<Self, NameError> {
-        let fault = |rule| NameError { what: "a namespace", text: shorten(text), rule };
+        let fault = |rule| NameError {
+            what: "a namespace",
+            text: shorten(text),
+            rule,
+        };
         if text.split('.').count() != 3 {
             return Err(fault(NameRule::ThreeTokens));
         }
@@ -182,7 +186,11 @@ pub struct AggregateKey {
 impl AggregateKey {
     /// Puts the three parts together.
     pub fn new(namespace: Namespace, entity: Entity, id: AggregateId) -> Self {
-        Self { namespace, entity, id }
+        Self {
+            namespace,
+            entity,
+            id,
+        }
     }
 }
 
@@ -223,7 +231,11 @@ impl EventId {
         if uuid.get_version_num() == 7 && uuid.get_variant() == Variant::RFC4122 {
             return Ok(Self(uuid));
         }
-        Err(NameError { what: "an event id", text: uuid.to_string(), rule: NameRule::Version7 })
+        Err(NameError {
+            what: "an event id",
+            text: uuid.to_string(),
+            rule: NameRule::Version7,
+        })
     }
 
     /// Makes an id of a time and of entropy: the time's milliseconds fill the first 48 bits, the
@@ -290,7 +302,11 @@ pub fn parse_uuid(text: &str) -> Result<Uuid, NameError> {
     let canonical = text.len() == 36 && !text.bytes().any(|byte| byte.is_ascii_uppercase());
     match Uuid::try_parse(text) {
         Ok(uuid) if canonical => Ok(uuid),
-        _ => Err(NameError { what: "a UUID", text: shorten(text), rule: NameRule::Uuid }),
+        _ => Err(NameError {
+            what: "a UUID",
+            text: shorten(text),
+            rule: NameRule::Uuid,
+        }),
     }
 }
 
@@ -375,7 +391,11 @@ fn check_event_type(text: &str) -> Result<(), NameRule> {
     match text.as_bytes() {
         [] => Err(NameRule::Empty),
         [b'A'..=b'Z', rest @ ..] if rest.iter().all(u8::is_ascii_alphanumeric) => {
-            if text.len() <= MAX_TOKEN_LEN { Ok(()) } else { Err(NameRule::TooLong) }
+            if text.len() <= MAX_TOKEN_LEN {
+                Ok(())
+            } else {
+                Err(NameRule::TooLong)
+            }
         }
         _ => Err(NameRule::PascalCase),
     }
@@ -388,7 +408,11 @@ fn is_token_byte(byte: u8) -> bool {
 /// Cuts a text that goes into an error, so that a hostile input cannot make a huge message.
 pub(crate) fn shorten(text: &str) -> String {
     const LONGEST: usize = 160;
-    let mut shown: String = text.chars().take(LONGEST).flat_map(char::escape_debug).collect();
+    let mut shown: String = text
+        .chars()
+        .take(LONGEST)
+        .flat_map(char::escape_debug)
+        .collect();
     if text.chars().nth(LONGEST).is_some() {
         shown.push('…');
     }
@@ -414,7 +438,14 @@ mod tests {
         for good in ["A", "KeyGenerated", "T06Determine", &"X".repeat(128)] {
             assert!(EventType::new(good).is_ok(), "{good}");
         }
-        for bad in ["", "keyGenerated", "Key-Generated", "9Lives", "Schlüssel", &"X".repeat(129)] {
+        for bad in [
+            "",
+            "keyGenerated",
+            "Key-Generated",
+            "9Lives",
+            "Schlüssel",
+            &"X".repeat(129),
+        ] {
             assert!(EventType::new(bad).is_err(), "{bad}");
         }
     }
@@ -422,7 +453,10 @@ mod tests {
     #[test]
     fn a_uuid_has_one_spelling() {
         let text = "01934f4a-5678-7abc-8def-0123456789ab";
-        assert_eq!(text.parse::<EventId>().map(|id| id.to_string()), Ok(text.to_owned()));
+        assert_eq!(
+            text.parse::<EventId>().map(|id| id.to_string()),
+            Ok(text.to_owned())
+        );
         for other in [
             "01934F4A-5678-7ABC-8DEF-0123456789AB",
             "01934f4a56787abc8def0123456789ab",

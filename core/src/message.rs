@@ -64,7 +64,11 @@ impl RecordedEvent {
             source: event.source.clone(),
             content_type: event.content_type.clone(),
             schema_version: event.schema_version,
-            place: Some(Place { version: self.version, previous: self.previous, cid: self.cid }),
+            place: Some(Place {
+                version: self.version,
+                previous: self.previous,
+                cid: self.cid,
+            }),
             metadata: event.metadata.clone(),
             trace: event.trace.clone(),
         }
@@ -77,7 +81,10 @@ impl RecordedEvent {
     ///
     /// [`MessageError`] when subject or headers are not those of a stored event.
     pub fn decode(template: &StoreTemplate, message: &Message) -> Result<Self, MessageError> {
-        let pairs = message.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let pairs = message
+            .headers
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()));
         let body = message.body.clone();
         Self::decode_parts(template, Carrier::Wire, &message.subject, pairs, body)
     }
@@ -131,14 +138,14 @@ pub fn event_size(event: &NewEvent) -> usize {
     let metadata: usize = event
         .metadata
         .iter()
-        .map(|(name, value)| {
-            header(headers::META_PREFIX, name.len() + value.as_str().len())
-        })
+        .map(|(name, value)| header(headers::META_PREFIX, name.len() + value.as_str().len()))
         .sum();
     event.body.len()
         + header(headers::EVENT_ID, UUID_LEN)
         + header(headers::CORRELATION_ID, UUID_LEN)
-        + event.causation.map_or(0, |_| header(headers::CAUSATION_ID, UUID_LEN))
+        + event
+            .causation
+            .map_or(0, |_| header(headers::CAUSATION_ID, UUID_LEN))
         + header(headers::EVENT_TYPE, event.event_type.as_str().len())
         + header(headers::TIMESTAMP, TIMESTAMP_LEN)
         + header(headers::SOURCE, event.source.as_str().len())
@@ -215,11 +222,17 @@ mod tests {
         event.schema_version = SchemaVersion::new(MAX_INTEGER).unwrap();
         event.source = Text::new("größe").unwrap();
         for name in ["Tenant", "a"] {
-            event.metadata.insert(name, Text::new("größer").unwrap()).unwrap();
+            event
+                .metadata
+                .insert(name, Text::new("größer").unwrap())
+                .unwrap();
         }
         check_size(&event);
         let traceparent = Some(Text::new("00-4bf9").unwrap());
-        event.trace = Some(Box::new(TraceContext { traceparent, tracestate: None }));
+        event.trace = Some(Box::new(TraceContext {
+            traceparent,
+            tracestate: None,
+        }));
         check_size(&event);
         for (version, digits) in [(9, 1), (10, 2), (99, 2), (100, 3), (MAX_INTEGER, 16)] {
             event.schema_version = SchemaVersion::new(version).unwrap();
@@ -252,13 +265,21 @@ mod tests {
         let message = recorded.encode(&StoreTemplate::default()).unwrap();
         let counted = |name: &str| name.starts_with("CIM-") || name == headers::CONTENT_TYPE;
         let headers = message.headers.iter().filter(|(name, _)| counted(name));
-        let size: usize = headers.map(|(name, value)| name.len() + value.len() + 4).sum();
+        let size: usize = headers
+            .map(|(name, value)| name.len() + value.len() + 4)
+            .sum();
         assert_eq!(event_size(event), size + event.body.len());
     }
 
     fn record(event: NewEvent, version: Version, previous: Option<Cid>) -> RecordedEvent {
         let aggregate = "o.u.d.key.k1".parse().unwrap();
-        RecordedEvent { aggregate, version, previous, cid: Cid::of_block(b"y"), event }
+        RecordedEvent {
+            aggregate,
+            version,
+            previous,
+            cid: Cid::of_block(b"y"),
+            event,
+        }
     }
 
     fn sample() -> NewEvent {

@@ -11,6 +11,10 @@ use crate::id::shorten;
 /// The longest name of metadata, in characters.
 pub const MAX_NAME_LEN: usize = 64;
 
+/// The most metadata of one event: far more than its use needs, few enough that comparing each
+/// name with all others stays cheap.
+pub const MAX_METADATA: usize = 256;
+
 /// Names and values, in canonical order, with names that are unique ignoring case.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 #[doc(alias = "context map")]
@@ -22,7 +26,8 @@ impl Metadata {
     /// # Errors
     ///
     /// [`MetadataError::Name`] for a name outside `[A-Za-z0-9-]{1,64}`,
-    /// [`MetadataError::Repeated`] for one that is there already, ignoring case.
+    /// [`MetadataError::Repeated`] for one that is there already, ignoring case,
+    /// [`MetadataError::TooMany`] behind [`MAX_METADATA`].
     ///
     /// # Examples
     ///
@@ -38,10 +43,21 @@ impl Metadata {
     /// ```
     pub fn insert(&mut self, name: &str, value: Text) -> Result<(), MetadataError> {
         Self::check_name(name)?;
-        if self.0.iter().any(|(other, _)| other.eq_ignore_ascii_case(name)) {
-            return Err(MetadataError::Repeated { name: name.to_owned() });
+        if self
+            .0
+            .iter()
+            .any(|(other, _)| other.eq_ignore_ascii_case(name))
+        {
+            return Err(MetadataError::Repeated {
+                name: name.to_owned(),
+            });
         }
-        let at = self.0.partition_point(|(other, _)| canonical_order(other, name).is_lt());
+        if self.0.len() >= MAX_METADATA {
+            return Err(MetadataError::TooMany);
+        }
+        let at = self
+            .0
+            .partition_point(|(other, _)| canonical_order(other, name).is_lt());
         self.0.insert(at, (Box::from(name), value));
         Ok(())
     }
@@ -53,13 +69,23 @@ impl Metadata {
     /// [`MetadataError::Name`].
     pub(crate) fn check_name(name: &str) -> Result<(), MetadataError> {
         let valid = (1..=MAX_NAME_LEN).contains(&name.len())
-            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
-        if valid { Ok(()) } else { Err(MetadataError::Name { name: shorten(name) }) }
+            && name
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+        if valid {
+            Ok(())
+        } else {
+            Err(MetadataError::Name {
+                name: shorten(name),
+            })
+        }
     }
 
     /// The value of `name`, as it is spelled.
     pub fn get(&self, name: &str) -> Option<&Text> {
-        self.0.iter().find_map(|(other, value)| (&**other == name).then_some(value))
+        self.0
+            .iter()
+            .find_map(|(other, value)| (&**other == name).then_some(value))
     }
 
     /// Names and values in canonical order.
@@ -87,6 +113,8 @@ pub enum MetadataError {
         /// The name.
         name: String,
     },
+    /// There are more than [`MAX_METADATA`].
+    TooMany,
 }
 
 impl MetadataError {
@@ -95,6 +123,7 @@ impl MetadataError {
         match self {
             Self::Name { .. } => "metadata-name",
             Self::Repeated { .. } => "metadata-repeated",
+            Self::TooMany => "metadata-too-many",
         }
     }
 }
@@ -107,8 +136,12 @@ impl fmt::Display for MetadataError {
                 "`{name}` is not a name of metadata: expected 1 to 64 of A-Z, a-z, 0-9 and `-`"
             ),
             Self::Repeated { name } => {
-                write!(f, "the metadata `{name}` is there twice (names are compared ignoring case)")
+                write!(
+                    f,
+                    "the metadata `{name}` is there twice (names are compared ignoring case)"
+                )
             }
+            Self::TooMany => write!(f, "an event has at most {MAX_METADATA} metadata"),
         }
     }
 }
@@ -130,7 +163,10 @@ mod tests {
         for name in ["bb", "a", "Zz", "ccc"] {
             metadata.insert(name, Text::json()).expect("a new name");
         }
-        assert_eq!(metadata.iter().map(|(name, _)| name).collect::<Vec<_>>(), ["a", "Zz", "bb", "ccc"]);
+        assert_eq!(
+            metadata.iter().map(|(name, _)| name).collect::<Vec<_>>(),
+            ["a", "Zz", "bb", "ccc"]
+        );
     }
 
     #[test]

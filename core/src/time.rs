@@ -32,7 +32,9 @@ impl Timestamp {
     /// [`TimeError::After9999`].
     pub fn from_micros(micros: u64) -> Result<Self, TimeError> {
         if micros > Self::MAX.0 {
-            return Err(TimeError::After9999 { text: micros.to_string() });
+            return Err(TimeError::After9999 {
+                text: micros.to_string(),
+            });
         }
         Ok(Self(micros))
     }
@@ -67,19 +69,28 @@ impl Timestamp {
     /// # Ok::<(), cim_core::time::TimeError>(())
     /// ```
     pub fn parse_lenient(text: &str) -> Result<LenientTime, TimeError> {
-        let syntax = || TimeError::Syntax { text: shorten(text) };
+        let syntax = || TimeError::Syntax {
+            text: shorten(text),
+        };
         let bytes = text.as_bytes();
         let civil = Civil::parse(bytes).ok_or_else(syntax)?;
         let mut at = 19;
         let mut micros = 0;
         if bytes.get(at) == Some(&b'.') {
             at += 1;
-            let digits = bytes[at..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+            let digits = bytes[at..]
+                .iter()
+                .take_while(|byte| byte.is_ascii_digit())
+                .count();
             if digits == 0 {
                 return Err(syntax());
             }
             for place in 0..6 {
-                let digit = if place < digits { bytes[at + place] - b'0' } else { 0 };
+                let digit = if place < digits {
+                    bytes[at + place] - b'0'
+                } else {
+                    0
+                };
                 micros = micros * 10 + i64::from(digit);
             }
             at += digits;
@@ -87,14 +98,23 @@ impl Timestamp {
         let offset = parse_offset(&bytes[at..]).ok_or_else(syntax)?;
         let seconds = civil.seconds() - offset.unwrap_or(0);
         let Ok(micros) = u64::try_from(seconds * 1_000_000 + micros) else {
-            return Err(TimeError::Before1970 { text: shorten(text) });
+            return Err(TimeError::Before1970 {
+                text: shorten(text),
+            });
         };
         if civil.leap_second {
-            return Err(TimeError::LeapSecond { text: shorten(text) });
+            return Err(TimeError::LeapSecond {
+                text: shorten(text),
+            });
         }
         match Self::from_micros(micros) {
-            Ok(timestamp) => Ok(LenientTime { timestamp, had_offset: offset.is_some() }),
-            Err(_) => Err(TimeError::After9999 { text: shorten(text) }),
+            Ok(timestamp) => Ok(LenientTime {
+                timestamp,
+                had_offset: offset.is_some(),
+            }),
+            Err(_) => Err(TimeError::After9999 {
+                text: shorten(text),
+            }),
         }
     }
 
@@ -125,7 +145,9 @@ impl FromStr for Timestamp {
             bytes.len() == 27 && bytes[10] == b'T' && bytes[19] == b'.' && bytes[26] == b'Z';
         match Self::parse_lenient(text) {
             Ok(time) if canonical => Ok(time.timestamp),
-            Ok(_) => Err(TimeError::NotCanonical { text: shorten(text) }),
+            Ok(_) => Err(TimeError::NotCanonical {
+                text: shorten(text),
+            }),
             Err(error) => Err(error),
         }
     }
@@ -185,7 +207,10 @@ impl fmt::Display for TimeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Syntax { text } => {
-                write!(f, "`{text}` is not a time: expected one like `2026-11-21T08:00:00Z`")
+                write!(
+                    f,
+                    "`{text}` is not a time: expected one like `2026-11-21T08:00:00Z`"
+                )
             }
             Self::NotCanonical { text } => write!(
                 f,
@@ -195,7 +220,10 @@ impl fmt::Display for TimeError {
             Self::Before1970 { text } => write!(f, "the time `{text}` is before 1970"),
             Self::After9999 { text } => write!(f, "the time `{text}` is after 9999"),
             Self::LeapSecond { text } => {
-                write!(f, "the time `{text}` is a leap second, which cannot be stored")
+                write!(
+                    f,
+                    "the time `{text}` is a leap second, which cannot be stored"
+                )
             }
         }
     }
@@ -232,7 +260,13 @@ impl Civil {
             && minute < 60
             && second <= 60;
         let second_of_day = hour * 3600 + minute * 60 + second;
-        valid.then_some(Self { year, month, day, second_of_day, leap_second: second == 60 })
+        valid.then_some(Self {
+            year,
+            month,
+            day,
+            second_of_day,
+            leap_second: second == 60,
+        })
     }
 
     /// Seconds since 1970, negative before.
@@ -261,7 +295,8 @@ fn parse_offset(bytes: &[u8]) -> Option<Option<i64>> {
 
 fn digits(bytes: &[u8]) -> Option<i64> {
     bytes.iter().try_fold(0, |sum, byte| {
-        byte.is_ascii_digit().then(|| sum * 10 + i64::from(byte - b'0'))
+        byte.is_ascii_digit()
+            .then(|| sum * 10 + i64::from(byte - b'0'))
     })
 }
 
@@ -301,7 +336,11 @@ fn civil_from_days(days: u64) -> (u64, u64, u64) {
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let shifted_month = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+    let month = if shifted_month < 10 {
+        shifted_month + 3
+    } else {
+        shifted_month - 9
+    };
     (era * 400 + year_of_era + u64::from(month <= 2), month, day)
 }
 
@@ -321,13 +360,23 @@ mod tests {
 
     #[test]
     fn takes_what_others_write() {
-        check("2011-10-11 13:45:40.276000+02:00", "2011-10-11T11:45:40.276000Z");
+        check(
+            "2011-10-11 13:45:40.276000+02:00",
+            "2011-10-11T11:45:40.276000Z",
+        );
         check("2024-02-29T00:00:00Z", "2024-02-29T00:00:00.000000Z");
-        check("2024-02-29T00:00:00.1234567899", "2024-02-29T00:00:00.123456Z");
+        check(
+            "2024-02-29T00:00:00.1234567899",
+            "2024-02-29T00:00:00.123456Z",
+        );
         check("1970-01-01t01:00:00+0100", "1970-01-01T00:00:00.000000Z");
         check("9999-12-31 23:59:59.999999z", "9999-12-31T23:59:59.999999Z");
         check("1999-12-31T23:59:59-05", "2000-01-01T04:59:59.000000Z");
-        assert!(!Timestamp::parse_lenient("2024-01-01 00:00:00").expect("valid").had_offset);
+        assert!(
+            !Timestamp::parse_lenient("2024-01-01 00:00:00")
+                .expect("valid")
+                .had_offset
+        );
     }
 
     #[test]

@@ -143,10 +143,13 @@ impl FromStr for ExpectedVersion {
         match text {
             "any" => Ok(Self::Any),
             "none" => Ok(Self::NoStream),
-            number => number.parse().map(Self::Exact).map_err(|error: NumberError| NumberError {
-                what: "an expected version (`any`, `none` or a version)",
-                ..error
-            }),
+            number => number
+                .parse()
+                .map(Self::Exact)
+                .map_err(|error: NumberError| NumberError {
+                    what: "an expected version (`any`, `none` or a version)",
+                    ..error
+                }),
         }
     }
 }
@@ -180,7 +183,10 @@ impl NumberError {
 impl fmt::Display for NumberError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { what, text } = self;
-        write!(f, "`{text}` is not {what}: expected an integer from 1 to {MAX_INTEGER}, in digits")
+        write!(
+            f,
+            "`{text}` is not {what}: expected an integer from 1 to {MAX_INTEGER}, in digits"
+        )
     }
 }
 
@@ -201,8 +207,22 @@ mod tests {
 
     #[test]
     fn an_integer_has_one_spelling() {
-        assert_eq!("9007199254740991".parse::<Version>().map(Version::get), Ok(MAX_INTEGER));
-        for bad in ["", "0", "01", "+1", "-1", " 1", "1.0", "1e3", "9007199254740992", "１"] {
+        assert_eq!(
+            "9007199254740991".parse::<Version>().map(Version::get),
+            Ok(MAX_INTEGER)
+        );
+        for bad in [
+            "",
+            "0",
+            "01",
+            "+1",
+            "-1",
+            " 1",
+            "1.0",
+            "1e3",
+            "9007199254740992",
+            "１",
+        ] {
             assert!(bad.parse::<Version>().is_err(), "{bad}");
         }
     }
@@ -213,8 +233,14 @@ mod tests {
         assert!(ExpectedVersion::Any.is_met_by(None) && ExpectedVersion::Any.is_met_by(three));
         assert!(ExpectedVersion::NoStream.is_met_by(None));
         assert!(!ExpectedVersion::NoStream.is_met_by(three));
-        assert_eq!("3".parse().map(|e: ExpectedVersion| e.is_met_by(three)), Ok(true));
-        assert_eq!("2".parse().map(|e: ExpectedVersion| e.is_met_by(three)), Ok(false));
+        assert_eq!(
+            "3".parse().map(|e: ExpectedVersion| e.is_met_by(three)),
+            Ok(true)
+        );
+        assert_eq!(
+            "2".parse().map(|e: ExpectedVersion| e.is_met_by(three)),
+            Ok(false)
+        );
         assert!("exists".parse::<ExpectedVersion>().is_err());
     }
 }

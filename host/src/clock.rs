@@ -12,7 +12,9 @@ use uuid::Uuid;
 ///
 /// When the system's clock stands before 1970 or after 9999.
 pub fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("the clock is after 1970");
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .expect("the clock is after 1970");
     u64::try_from(since.as_micros())
         .ok()
         .and_then(|micros| Timestamp::from_micros(micros).ok())

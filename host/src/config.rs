@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use cim_core::id::{Namespace, NameError};
+use cim_core::id::{NameError, Namespace};
 use cim_core::subject::{Field, StoreTemplate, SubjectTemplate, TemplateError};
 use serde::Deserialize;
 
@@ -117,11 +117,94 @@ impl Config {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(source) => return Err(ConfigError::Read { path, source }),
         };
-        let config: Self = toml::from_str(&text)
-            .map_err(|source| ConfigError::Syntax { path, source: Box::new(source) })?;
+        Self::parse(&text).map(Some)
+    }
+
+    /// Takes the text of a `cim.toml`.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`], with the line where TOML tells it.
+    pub fn parse(text: &str) -> Result<Self, ConfigError> {
+        let config: Self = toml::from_str(text).map_err(|error| {
+            // The parser shows the line itself, which may hold a password; its number is enough.
+            let start = error.span().map_or(0, |span| span.start);
+            let before = text.get(..start).unwrap_or_default();
+            ConfigError::Syntax {
+                line: 1 + before.matches('\n').count(),
+                column: 1 + before
+                    .rsplit('\n')
+                    .next()
+                    .unwrap_or_default()
+                    .chars()
+                    .count(),
+                why: error.message().to_owned(),
+            }
+        })?;
         config.namespace()?;
         config.template()?;
-        Ok(Some(config))
+        config.check_values()?;
+        Ok(config)
+    }
+
+    /// Checks what only the store on JetStream uses, so that a fault is not found on the day of
+    /// the move.
+    fn check_values(&self) -> Result<(), ConfigError> {
+        let fault = |key, found: String, expected| ConfigError::Value {
+            key,
+            found,
+            expected,
+        };
+        if let Some(url) = &self.nats.url
+            && !url.split_once("://").is_some_and(|(scheme, host)| {
+                matches!(scheme, "nats" | "tls" | "ws" | "wss") && !host.is_empty()
+            })
+        {
+            // A URL may hold a password too.
+            return Err(fault(
+                "[nats] url",
+                "…".to_owned(),
+                "a URL such as `nats://host:4222`",
+            ));
+        }
+        let name = |text: &str| {
+            !text.is_empty() && !text.contains(|c: char| c.is_whitespace() || ".*>/\\".contains(c))
+        };
+        let EventStoreConfig { stream_name, .. } = &self.event_store;
+        if !name(stream_name) {
+            let expected = "a name without white space, `.`, `*`, `>`, `/` and `\\`";
+            return Err(fault(
+                "[event_store] stream_name",
+                stream_name.clone(),
+                expected,
+            ));
+        }
+        if let Some(domain) = self
+            .jetstream
+            .domain
+            .as_ref()
+            .filter(|domain| !name(domain))
+        {
+            let expected = "a name without white space, `.`, `*`, `>`, `/` and `\\`";
+            return Err(fault("[jetstream] domain", domain.clone(), expected));
+        }
+        let store = &self.event_store;
+        for (key, value) in [
+            (
+                "[event_store] retention_days",
+                u64::from(store.retention_days),
+            ),
+            (
+                "[event_store] max_events_per_aggregate",
+                store.max_events_per_aggregate,
+            ),
+            ("[event_store] snapshot_threshold", store.snapshot_threshold),
+        ] {
+            if value == 0 {
+                return Err(fault(key, value.to_string(), "at least 1"));
+            }
+        }
+        Ok(())
     }
 
     /// The namespace of entities that are named alone.
@@ -142,7 +225,9 @@ impl Config {
     ///
     /// [`ConfigError::Template`].
     pub fn template(&self) -> Result<Option<StoreTemplate>, ConfigError> {
-        let Some(config) = &self.template else { return Ok(None) };
+        let Some(config) = &self.template else {
+            return Ok(None);
+        };
         let template = SubjectTemplate::parse(&config.subject, &config.constants)
             .and_then(StoreTemplate::new)
             .map_err(ConfigError::Template)?;
@@ -150,7 +235,10 @@ impl Config {
         let fields = [Field::Organization, Field::Unit, Field::Domain];
         for (field, token) in fields.into_iter().zip(namespace.tokens()) {
             if self.namespace.is_some()
-                && template.template().constant(field).is_some_and(|constant| constant != token)
+                && template
+                    .template()
+                    .constant(field)
+                    .is_some_and(|constant| constant != token)
             {
                 return Err(ConfigError::Disagreement { field });
             }
@@ -172,10 +260,21 @@ pub enum ConfigError {
     },
     /// It is no TOML, has an unknown key or a value of another kind.
     Syntax {
-        /// Its path.
-        path: PathBuf,
-        /// What the parser says, with the line.
-        source: Box<toml::de::Error>,
+        /// The line, from 1.
+        line: usize,
+        /// The character of the line, from 1.
+        column: usize,
+        /// What the parser says.
+        why: String,
+    },
+    /// A value is out of its range.
+    Value {
+        /// The key, with its table.
+        key: &'static str,
+        /// The value.
+        found: String,
+        /// What it should be.
+        expected: &'static str,
     },
     /// `namespace` is none.
     Namespace(NameError),
@@ -192,7 +291,19 @@ impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Read { path, .. } => write!(f, "`{}` cannot be read", path.display()),
-            Self::Syntax { path, .. } => write!(f, "`{}` has a fault", path.display()),
+            Self::Syntax { line, column, why } => {
+                write!(f, "`{FILE_NAME}`, line {line}, column {column}: {why}")
+            }
+            Self::Value {
+                key,
+                found,
+                expected,
+            } => {
+                write!(
+                    f,
+                    "`{key}` in `{FILE_NAME}`: expected {expected}, found `{found}`"
+                )
+            }
             Self::Namespace(_) => f.write_str("`namespace` in `cim.toml` is not valid"),
             Self::Template(_) => f.write_str("`[template]` in `cim.toml` is not valid"),
             Self::Disagreement { field } => write!(
@@ -207,10 +318,9 @@ impl std::error::Error for ConfigError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Read { source, .. } => Some(source),
-            Self::Syntax { source, .. } => Some(source),
             Self::Namespace(source) => Some(source),
             Self::Template(source) => Some(source),
-            Self::Disagreement { .. } => None,
+            Self::Syntax { .. } | Self::Value { .. } | Self::Disagreement { .. } => None,
         }
     }
 }
@@ -240,13 +350,53 @@ mod tests {
         "#;
         let config: Config = toml::from_str(text).expect("valid");
         assert_eq!(config.event_store, EventStoreConfig::default());
-        assert!(!format!("{config:?}").contains("\"p\""), "a password is never shown");
+        assert!(
+            !format!("{config:?}").contains("\"p\""),
+            "a password is never shown"
+        );
     }
 
     #[test]
-    fn unknown_keys_are_refused() {
-        for text in ["stor = 1", "[nats]\nurls = 1", "[event_store]\nmax = 1", "[templates]"] {
-            assert!(toml::from_str::<Config>(text).is_err(), "{text}");
+    fn faults_are_named() {
+        #[track_caller]
+        fn refused(text: &str, expect: &str) {
+            assert_eq!(Config::parse(text).expect_err(text).to_string(), expect);
+        }
+        refused(
+            "\nstor = 1",
+            "`cim.toml`, line 2, column 1: unknown field `stor`, expected one of `store`, \
+             `namespace`, `template`, `nats`, `jetstream`, `event_store`",
+        );
+        refused(
+            "[nats]\npassword = \"secret",
+            "`cim.toml`, line 2, column 19: invalid basic string, expected `\"`",
+        );
+        refused(
+            "namespace = \"a.b\"",
+            "`namespace` in `cim.toml` is not valid",
+        );
+        refused(
+            "template = { subject = \"a.{operation}\" }",
+            "`[template]` in `cim.toml` is not valid",
+        );
+        refused(
+            "[event_store]\nretention_days = 0",
+            "`[event_store] retention_days` in `cim.toml`: expected at least 1, found `0`",
+        );
+        refused(
+            "[event_store]\nstream_name = \"a.b\"",
+            "`[event_store] stream_name` in `cim.toml`: expected a name without white space, `.`, \
+             `*`, `>`, `/` and `\\`, found `a.b`",
+        );
+        refused(
+            "[nats]\nurl = \"http://u:p@h\"",
+            "`[nats] url` in `cim.toml`: expected a URL such as `nats://host:4222`, found `…`",
+        );
+        for text in ["[nats]\nurls = 1", "[event_store]\nmax = 1", "[templates]"] {
+            assert!(
+                matches!(Config::parse(text), Err(ConfigError::Syntax { .. })),
+                "{text}"
+            );
         }
     }
 }

@@ -74,7 +74,11 @@ impl MemoryStore {
             url: format!("memory:{store_id}"),
         };
         let (committed, _) = watch::channel(());
-        Self(Arc::new(Shared { info, events: Mutex::default(), committed }))
+        Self(Arc::new(Shared {
+            info,
+            events: Mutex::default(),
+            committed,
+        }))
     }
 
     /// Alters the event at `position` behind the store's back, for tests of what then happens.
@@ -144,9 +148,10 @@ impl EventStore for MemoryStore {
             shared: Arc::clone(&self.0),
             filter,
         };
-        Box::pin(stream::unfold(subscription, |mut subscription| async move {
-            Some((subscription.next().await, subscription))
-        }))
+        Box::pin(stream::unfold(
+            subscription,
+            |mut subscription| async move { Some((subscription.next().await, subscription)) },
+        ))
     }
 
     fn aggregates(
@@ -159,8 +164,14 @@ impl EventStore for MemoryStore {
             .histories
             .keys()
             .filter(|key| {
-                select.namespace.as_ref().is_none_or(|namespace| key.namespace == *namespace)
-                    && select.entity.as_ref().is_none_or(|entity| key.entity == *entity)
+                select
+                    .namespace
+                    .as_ref()
+                    .is_none_or(|namespace| key.namespace == *namespace)
+                    && select
+                        .entity
+                        .as_ref()
+                        .is_none_or(|entity| key.entity == *entity)
             })
             .filter_map(|key| events.last(key).map(|last| (key, last)))
             .take(limit)
@@ -202,12 +213,14 @@ impl Events {
         let Ok(judgement) = append::judge(self, template, appends);
         match judgement {
             Judgement::Refuse(error) => Err(error),
-            Judgement::AlreadyCommitted(receipts) => {
-                Ok(receipts.into_iter().map(Appended::AlreadyCommitted).collect())
-            }
-            Judgement::Write(parts) => {
-                Ok(parts.into_iter().map(|part| Appended::Committed(self.write(part))).collect())
-            }
+            Judgement::AlreadyCommitted(receipts) => Ok(receipts
+                .into_iter()
+                .map(Appended::AlreadyCommitted)
+                .collect()),
+            Judgement::Write(parts) => Ok(parts
+                .into_iter()
+                .map(|part| Appended::Committed(self.write(part)))
+                .collect()),
         }
     }
 
@@ -215,23 +228,42 @@ impl Events {
         let head = events.last().expect("a judged append has events").head();
         for event in events {
             let index = self.all.len();
-            self.histories.entry(event.aggregate.clone()).or_default().push(index);
-            self.correlations.entry(event.event.correlation).or_default().push(index);
-            self.types.entry(event.event.event_type.clone()).or_default().push(index);
+            self.histories
+                .entry(event.aggregate.clone())
+                .or_default()
+                .push(index);
+            self.correlations
+                .entry(event.event.correlation)
+                .or_default()
+                .push(index);
+            self.types
+                .entry(event.event.event_type.clone())
+                .or_default()
+                .push(index);
             self.ids.insert(event.event.id, index);
             self.all.push(event);
         }
         let position = self.last_position().expect("an event was just written");
-        Receipt { version: head.version, head: head.cid, position }
+        Receipt {
+            version: head.version,
+            head: head.cid,
+            position,
+        }
     }
 
     fn stored(&self, index: usize) -> Option<Stored> {
         let event = self.all.get(index)?.clone();
-        Some(Stored { position: position_of(index), event })
+        Some(Stored {
+            position: position_of(index),
+            event,
+        })
     }
 
     fn last(&self, aggregate: &AggregateKey) -> Option<Stored> {
-        self.histories.get(aggregate)?.last().and_then(|&index| self.stored(index))
+        self.histories
+            .get(aggregate)?
+            .last()
+            .and_then(|&index| self.stored(index))
     }
 
     fn last_position(&self) -> Option<Position> {
@@ -248,11 +280,18 @@ impl Events {
         } else if let Some(correlation) = &query.correlation {
             Some(indexes(self.correlations.get(correlation)))
         } else {
-            query.event_type.as_ref().map(|event_type| indexes(self.types.get(event_type)))
+            query
+                .event_type
+                .as_ref()
+                .map(|event_type| indexes(self.types.get(event_type)))
         };
         let start = behind(query.after);
         let mut candidates = match listed {
-            Some(listed) => listed.iter().copied().filter(|&index| index >= start).collect(),
+            Some(listed) => listed
+                .iter()
+                .copied()
+                .filter(|&index| index >= start)
+                .collect(),
             None => (start..self.all.len()).collect::<Vec<_>>(),
         };
         if query.direction == Direction::Backwards {
@@ -285,10 +324,15 @@ impl Histories for Events {
     type Error = Infallible;
 
     fn head(&mut self, aggregate: &AggregateKey) -> Result<Option<HeadFound>, Infallible> {
-        Ok(self.last(aggregate).map(|last| match chain::check_cid(&last.event) {
-            Ok(()) => HeadFound::Sound(last.event.head()),
-            Err(error) => HeadFound::Broken { position: last.position, why: error.to_string() },
-        }))
+        Ok(self
+            .last(aggregate)
+            .map(|last| match chain::check_cid(&last.event) {
+                Ok(()) => HeadFound::Sound(last.event.head()),
+                Err(error) => HeadFound::Broken {
+                    position: last.position,
+                    why: error.to_string(),
+                },
+            }))
     }
 
     fn at_version(
@@ -320,7 +364,9 @@ impl Read {
     fn next(&mut self) -> Option<Result<ReadEvent, StoreError>> {
         self.left = self.left.checked_sub(1)?;
         let events = self.shared.lock();
-        let index = self.candidates.find(|&index| selects(&self.query, &events.all[index]))?;
+        let index = self
+            .candidates
+            .find(|&index| selects(&self.query, &events.all[index]))?;
         let event = events.all[index].clone();
         drop(events);
         let checked = self.verifier.check(position_of(index), event);
@@ -400,7 +446,9 @@ fn selects(query: &Query, recorded: &RecordedEvent) -> bool {
         && is(&query.event_id, &event.id)
         && is(&query.event_type, &event.event_type)
         && is(&query.correlation, &event.correlation)
-        && query.from_version.is_none_or(|from| recorded.version >= from)
+        && query
+            .from_version
+            .is_none_or(|from| recorded.version >= from)
         && query.to_version.is_none_or(|to| recorded.version <= to)
         && query.since.is_none_or(|since| event.timestamp >= since)
         && query.until.is_none_or(|until| event.timestamp <= until)
@@ -424,5 +472,7 @@ fn index_of(position: Position) -> Option<usize> {
 
 /// The index of the first event behind a position.
 fn behind(position: Option<Position>) -> usize {
-    position.map_or(0, |position| usize::try_from(position.get()).unwrap_or(usize::MAX))
+    position.map_or(0, |position| {
+        usize::try_from(position.get()).unwrap_or(usize::MAX)
+    })
 }

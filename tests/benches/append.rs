@@ -16,16 +16,28 @@ use tokio::runtime::Runtime;
 fn main() {
     let runtime = Runtime::new().expect("a runtime");
     println!("appending, median of {} interleaved pairs", common::PAIRS);
-    by_one(&runtime, "single appends / raw rows, one a transaction", "≥ 0.85", 300, 1);
+    by_one(
+        &runtime,
+        "single appends / raw rows, one a transaction",
+        "≥ 0.85",
+        300,
+        1,
+    );
     groups(&runtime);
-    by_one(&runtime, "appends of 100 / raw transactions of 100 rows", "≥ 0.60", 100, 100);
+    by_one(
+        &runtime,
+        "appends of 100 / raw transactions of 100 rows",
+        "≥ 0.60",
+        100,
+        100,
+    );
 }
 
 /// One writer that appends `size` events at a time.
 fn by_one(runtime: &Runtime, name: &str, wanted: &str, appends: usize, size: usize) {
     let folder = tempfile::tempdir().expect("a folder");
-    let store = SqliteStore::create(&folder.path().join("ours.db"), Default::default())
-        .expect("a store");
+    let store =
+        SqliteStore::create(&folder.path().join("ours.db"), Default::default()).expect("a store");
     let mut raw = Raw::create(&folder.path().join("raw.db"));
     let (mut ours_events, mut raw_events) = (Events::default(), Events::default());
     compare(
@@ -115,13 +127,18 @@ fn raw_groups(
     let histories: Vec<_> = (0..writers)
         .map(|writer| {
             let key = key(pair * writers + writer);
-            (raw.aggregate(&key), events.recorded(&key, None, size * rounds))
+            (
+                raw.aggregate(&key),
+                events.recorded(&key, None, size * rounds),
+            )
         })
         .collect();
     time(|| {
         for round in 0..rounds {
             raw.insert(histories.iter().flat_map(|(id, rows)| {
-                rows[round * size..(round + 1) * size].iter().map(move |event| (*id, event))
+                rows[round * size..(round + 1) * size]
+                    .iter()
+                    .map(move |event| (*id, event))
             }));
         }
     })

@@ -26,7 +26,10 @@ const CONVERSATION: usize = 20;
 
 fn main() {
     let runtime = Runtime::new().expect("a runtime");
-    let large = std::env::var("EVENTS").ok().and_then(|n| n.parse().ok()).unwrap_or(1_000_000);
+    let large = std::env::var("EVENTS")
+        .ok()
+        .and_then(|n| n.parse().ok())
+        .unwrap_or(1_000_000);
     println!("reading, median of {} interleaved pairs", common::PAIRS);
     verification();
     let folder = tempfile::tempdir().expect("a folder");
@@ -105,7 +108,10 @@ fn read_all(runtime: &Runtime, store: &SqliteStore, query: Query) -> usize {
 
 fn load(runtime: &Runtime, store: &SqliteStore, path: &Path) {
     let raw = Raw::open(path);
-    for (check, wanted) in [(Check::Nothing, "time ≤ 1.3"), (Check::Verify, "time ≤ 2.5")] {
+    for (check, wanted) in [
+        (Check::Nothing, "time ≤ 1.3"),
+        (Check::Verify, "time ≤ 2.5"),
+    ] {
         let name = format!("load of 1 000 events, check {check:?} / raw select");
         compare(
             &name,
@@ -114,7 +120,10 @@ fn load(runtime: &Runtime, store: &SqliteStore, path: &Path) {
             |_| {
                 time(|| {
                     for number in 0..10 {
-                        let query = Query { check, ..Query::history(key(number)) };
+                        let query = Query {
+                            check,
+                            ..Query::history(key(number))
+                        };
                         assert_eq!(read_all(runtime, store, query), 1000);
                     }
                 })
@@ -122,8 +131,7 @@ fn load(runtime: &Runtime, store: &SqliteStore, path: &Path) {
             |_| {
                 time(|| {
                     for number in 1..=10 {
-                        let found =
-                            raw.select("WHERE aggregate = ?1 ORDER BY version", [number]);
+                        let found = raw.select("WHERE aggregate = ?1 ORDER BY version", [number]);
                         assert_eq!(found, 1000);
                     }
                 })
@@ -134,7 +142,10 @@ fn load(runtime: &Runtime, store: &SqliteStore, path: &Path) {
 
 fn correlation(runtime: &Runtime, small: &SqliteStore, large: &SqliteStore, count: usize) {
     let read = |store: &SqliteStore, number: usize| {
-        let query = Query { correlation: Some(conversation(number)), ..Query::default() };
+        let query = Query {
+            correlation: Some(conversation(number)),
+            ..Query::default()
+        };
         assert_eq!(read_all(runtime, store, query), CONVERSATION);
     };
     let many = |store: &SqliteStore, of: usize| -> Duration {
@@ -160,7 +171,10 @@ fn scan(runtime: &Runtime, store: &SqliteStore, path: &Path, count: usize) {
             |_| {
                 reset_peak();
                 let took = time(|| {
-                    let query = Query { check, ..Query::default() };
+                    let query = Query {
+                        check,
+                        ..Query::default()
+                    };
                     assert_eq!(read_all(runtime, store, query), count);
                 });
                 peaks.push(peak_mib());
@@ -168,7 +182,10 @@ fn scan(runtime: &Runtime, store: &SqliteStore, path: &Path, count: usize) {
             },
             |_| time(|| assert_eq!(raw.select("ORDER BY position", []), count)),
         );
-        println!("  peak memory of the process {:.0} MiB, wanted < 200", median(peaks.into_iter()));
+        println!(
+            "  peak memory of the process {:.0} MiB, wanted < 200",
+            median(peaks.into_iter())
+        );
     }
 }
 
@@ -179,7 +196,14 @@ fn reset_peak() {
 
 fn peak_mib() -> f64 {
     let status = std::fs::read_to_string("/proc/self/status").expect("Linux");
-    let line = status.lines().find(|line| line.starts_with("VmHWM:")).expect("a peak");
-    let kib: f64 = line.split_whitespace().nth(1).and_then(|n| n.parse().ok()).expect("a number");
+    let line = status
+        .lines()
+        .find(|line| line.starts_with("VmHWM:"))
+        .expect("a peak");
+    let kib: f64 = line
+        .split_whitespace()
+        .nth(1)
+        .and_then(|n| n.parse().ok())
+        .expect("a number");
     kib / 1024.0
 }

@@ -17,8 +17,14 @@ pub fn cim_binary() -> PathBuf {
 fn build() -> PathBuf {
     let test = std::env::current_exe().expect("a test has a path");
     // target/<profile>/deps/<test>
-    let folder = test.ancestors().nth(2).expect("tests lie in the target folder").to_owned();
-    let target = folder.parent().expect("a profile lies in the target folder");
+    let folder = test
+        .ancestors()
+        .nth(2)
+        .expect("tests lie in the target folder")
+        .to_owned();
+    let target = folder
+        .parent()
+        .expect("a profile lies in the target folder");
     let mut cargo = Command::new(env!("CARGO"));
     cargo.args(["build", "--quiet", "--package", "cim-host", "--bin", "cim"]);
     if folder.ends_with("release") {

@@ -14,8 +14,10 @@ use cim_core::id::{AggregateKey, Namespace, Operation};
 use cim_core::subject::{Field, StoreTemplate, Subject, SubjectFilter, SubjectTemplate};
 use cim_core::time::Timestamp;
 use cim_host::import::json::Json;
-use cim_host::import::rows::{Ids, Mapping, Rows};
-use cim_host::import::{self, ImportError};
+use cim_host::import::rows::Rows;
+use cim_host::import::{self, ImportError, Mapping};
+
+use crate::random::Random;
 
 /// A function of this module.
 pub type Target = fn(&[u8]);
@@ -57,31 +59,31 @@ pub fn blocks(data: &[u8]) {
     );
 }
 
-/// CSV: rows written again from their payloads, with every field quoted, are the same rows.
+/// CSV: rows written again from their payloads, with every field quoted, are the same rows; a row
+/// at the end of the file is one row more.
 pub fn csv(data: &[u8]) {
     for mapping in mappings(["id", "type", "time"]) {
-        let Some(rows) = taken(import::csv::read(data, &mapping)) else {
+        let Some(rows) = taken(import::read_csv(data, &mapping)) else {
             continue;
         };
-        let payloads = rows
-            .rows
-            .iter()
-            .map(|row| Json::parse(&row.payload).expect("JSON"));
         let mut written = String::new();
-        for (at, payload) in payloads.enumerate() {
-            let Json::Object(members) = payload else {
-                panic!("{payload:?} is no object")
+        let mut last = String::new();
+        for row in &rows.rows {
+            let Ok(Json::Object(members)) = Json::parse(&row.payload) else {
+                panic!("{:?} is no object", row.payload)
             };
-            if at == 0 {
-                put_record(&mut written, members.iter().map(|(name, _)| name.as_str()));
+            if written.is_empty() {
+                written = record(members.iter().map(|(name, _)| name.as_str()));
             }
-            put_record(
-                &mut written,
-                members.iter().map(|(_, value)| text_of(value)),
-            );
+            last = record(members.iter().map(|(_, value)| text_of(value)));
+            written += &last;
         }
-        if !rows.rows.is_empty() {
-            same(&rows, import::csv::read(written.as_bytes(), &mapping));
+        if let Some(row) = rows.rows.last() {
+            same(&rows, import::read_csv(written.as_bytes(), &mapping));
+            let longer = [data, b"\n", last.as_bytes()].concat();
+            let longer = import::read_csv(&longer, &mapping).expect("its last row was taken");
+            assert_eq!(longer.rows.len(), rows.rows.len() + 1, "one row more");
+            assert_eq!(longer.rows[rows.rows.len()].payload, row.payload);
         }
     }
 }
@@ -93,17 +95,18 @@ fn text_of(value: &Json) -> &str {
     text
 }
 
-fn put_record<'a>(out: &mut String, fields: impl Iterator<Item = &'a str>) {
-    let quoted = fields.map(|field| format!("\"{}\"", field.replace('"', "\"\"")));
-    *out += &quoted.collect::<Vec<_>>().join(",");
-    out.push('\n');
+fn record<'a>(fields: impl Iterator<Item = &'a str>) -> String {
+    let quoted: Vec<_> = fields
+        .map(|field| format!("\"{}\"", field.replace('"', "\"\"")))
+        .collect();
+    quoted.join(",") + "\n"
 }
 
 /// JSON lines: the payload is the line's bytes, so the payloads in lines are the same rows.
 pub fn jsonl(data: &[u8]) {
     let names = mappings(["id", "type", "time"]).into_iter();
     for mapping in names.chain(mappings(["/data/id", "/type", "/data/more/0"])) {
-        let Some(rows) = taken(import::jsonl::read(data, &mapping)) else {
+        let Some(rows) = taken(import::read_jsonl(data, &mapping)) else {
             continue;
         };
         let mut written = Vec::new();
@@ -111,14 +114,14 @@ pub fn jsonl(data: &[u8]) {
             Json::parse(&row.payload).expect("a payload is JSON");
             assert!(!row.payload.contains(&b'\n'), "a payload is a line");
             written.extend_from_slice(&row.payload);
-            written.push(b'\n');
+            written.extend_from_slice(b"\r\n");
         }
-        same(&rows, import::jsonl::read(&written, &mapping));
+        same(&rows, import::read_jsonl(&written, &mapping));
     }
 }
 
 fn mappings(fields: [&str; 3]) -> [Mapping; 2] {
-    [Ids::Plain, Ids::Encoded].map(|ids| {
+    [false, true].map(|id_encode| {
         let [id_field, type_field, time_field] = fields.map(str::to_owned);
         let entity = "key".parse().expect("valid");
         let namespace = Namespace::default();
@@ -128,7 +131,7 @@ fn mappings(fields: [&str; 3]) -> [Mapping; 2] {
             id_field,
             type_field,
             time_field,
-            ids,
+            id_encode,
         }
     })
 }
@@ -191,11 +194,12 @@ fn verify<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Result<ExportReport
 
 /// Cuts `data` into pieces of differing lengths, among them empty ones.
 fn pieces(mut data: &[u8], seed: u64) -> Vec<&[u8]> {
-    let longest = [3, 64, 1024][seed as usize % 3].max(data.len() / 256);
-    let mut random = Random::new(seed ^ data.len() as u64);
+    let length = data.len() as u64;
+    let longest = [3, 64, 1024][seed as usize % 3].max(length / 256);
+    let mut random = Random::new(seed ^ length);
     let mut pieces = Vec::new();
     while !data.is_empty() {
-        let (piece, rest) = data.split_at(random.below(longest + 1).min(data.len()));
+        let (piece, rest) = data.split_at((random.below(longest + 1) as usize).min(data.len()));
         pieces.push(piece);
         data = rest;
     }
@@ -440,27 +444,4 @@ fn said(error: &dyn Error, code: &str) {
         cause = error.source();
     }
     assert!(!code.is_empty(), "{error}");
-}
-
-/// Numbers that look random and are the same each time (SplitMix64).
-#[derive(Debug)]
-pub struct Random(u64);
-
-impl Random {
-    /// Begins the sequence of `seed`.
-    pub fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-
-    /// A number below `limit`.
-    ///
-    /// # Panics
-    ///
-    /// When `limit` is 0.
-    pub fn below(&mut self, limit: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((mixed ^ (mixed >> 31)) % limit as u64) as usize
-    }
 }

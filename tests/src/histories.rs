@@ -61,7 +61,9 @@ impl Histories {
     pub fn check(&self, line: &Line) {
         match line {
             Line::Acknowledged { events, .. } => {
-                events.iter().for_each(|event| self.check_acknowledged(event));
+                events
+                    .iter()
+                    .for_each(|event| self.check_acknowledged(event));
             }
             Line::Refused { events, .. } => {
                 let stored = events.iter().find(|id| self.ids.contains(id));
@@ -70,20 +72,35 @@ impl Histories {
             Line::Try(events) | Line::Unknown(events) => {
                 let stored = events.iter().filter(|id| self.ids.contains(id)).count();
                 let whole = stored == 0 || stored == events.len();
-                assert!(whole, "{stored} of {} events of one append: {line}", events.len());
+                assert!(
+                    whole,
+                    "{stored} of {} events of one append: {line}",
+                    events.len()
+                );
             }
             Line::Ready | Line::Closed(_) | Line::Done => {}
         }
     }
 
     fn check_acknowledged(&self, event: &Acknowledged) {
-        let Acknowledged { aggregate, version, id, cid } = event;
+        let Acknowledged {
+            aggregate,
+            version,
+            id,
+            cid,
+        } = event;
         let Some((stored_id, stored_cid)) = self.events.get(&(aggregate.clone(), *version)) else {
             panic!("version {version} of `{aggregate}` was acknowledged, and is missing");
         };
-        assert_eq!(stored_id, id, "version {version} of `{aggregate}` is another event");
+        assert_eq!(
+            stored_id, id,
+            "version {version} of `{aggregate}` is another event"
+        );
         if let Some(cid) = cid {
-            assert_eq!(stored_cid, cid, "version {version} of `{aggregate}` has another CID");
+            assert_eq!(
+                stored_cid, cid,
+                "version {version} of `{aggregate}` has another CID"
+            );
         }
     }
 }

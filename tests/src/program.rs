@@ -54,10 +54,18 @@ impl Ran {
     ///
     /// When it is another one.
     #[track_caller]
-    #[must_use]
     pub fn exits(self, code: i32) -> Self {
-        let Self { command, code: found, stdout, stderr, .. } = &self;
-        assert_eq!(*found, code, "{command}\nstdout: {stdout}\nstderr: {stderr}");
+        let Self {
+            command,
+            code: found,
+            stdout,
+            stderr,
+            ..
+        } = &self;
+        assert_eq!(
+            *found, code,
+            "{command}\nstdout: {stdout}\nstderr: {stderr}"
+        );
         self
     }
 
@@ -77,7 +85,10 @@ impl Ran {
 #[track_caller]
 pub fn cim(folder: &Path, arguments: &[&str]) -> Ran {
     let mut command = Command::new(cim_binary());
-    command.args(arguments).current_dir(folder).env_remove("CIM_STORE");
+    command
+        .args(arguments)
+        .current_dir(folder)
+        .env_remove("CIM_STORE");
     Ran::of(&mut command, "`cim`")
 }
 
@@ -99,7 +110,10 @@ pub fn sqlite3(database: &Path, sql: &str) -> String {
 #[track_caller]
 pub fn verify_in_node(folder: &Path, export: &str) -> Ran {
     let mut command = Command::new("node");
-    command.arg(package().join("bin/cim-events.mjs")).args(["verify", export]).current_dir(folder);
+    command
+        .arg(package().join("bin/cim-events.mjs"))
+        .args(["verify", export])
+        .current_dir(folder);
     Ran::of(&mut command, "Node 20")
 }
 
@@ -107,15 +121,18 @@ pub fn verify_in_node(folder: &Path, export: &str) -> Ran {
 fn package() -> &'static Path {
     static PACKAGE: OnceLock<PathBuf> = OnceLock::new();
     PACKAGE.get_or_init(|| {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace");
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .parent()
+            .expect("the workspace");
         let js = root.join("js");
-        let built = ["wasm/node/cim_wasm_bg.wasm", "dist/index.js"].map(|file| changed(&js.join(file)));
+        let built =
+            ["wasm/node/cim_wasm_bg.wasm", "dist/index.js"].map(|file| changed(&js.join(file)));
         let built = built.into_iter().min().flatten();
         let source = ["core/src", "wasm/src", "js/src"].map(|folder| changed(&root.join(folder)));
         if built < source.into_iter().max().flatten() {
             let mut build = Command::new(env!("CARGO"));
             build.args(["xtask", "wasm"]).current_dir(root);
-            let _ = Ran::of(&mut build, "cargo").exits(0);
+            Ran::of(&mut build, "cargo").exits(0);
         }
         js
     })
@@ -128,5 +145,7 @@ fn changed(path: &Path) -> Option<SystemTime> {
         return own.modified().ok();
     }
     let entries = path.read_dir().ok()?;
-    entries.filter_map(|entry| changed(&entry.ok()?.path())).max()
+    entries
+        .filter_map(|entry| changed(&entry.ok()?.path()))
+        .max()
 }

@@ -19,7 +19,9 @@ impl Random {
     /// When the variable is no number.
     pub fn seed(variable: &str) -> u64 {
         match std::env::var(variable) {
-            Ok(text) => text.parse().unwrap_or_else(|_| panic!("{variable} is no number: {text}")),
+            Ok(text) => text
+                .parse()
+                .unwrap_or_else(|_| panic!("{variable} is no number: {text}")),
             Err(_) => {
                 let now = SystemTime::now().duration_since(UNIX_EPOCH);
                 u64::from(now.expect("it is after 1970").subsec_nanos())
@@ -28,7 +30,7 @@ impl Random {
     }
 
     /// The next number.
-    pub fn next(&mut self) -> u64 {
+    pub fn number(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -38,7 +40,7 @@ impl Random {
 
     /// A number below `limit`.
     pub fn below(&mut self, limit: u64) -> u64 {
-        self.next() % limit
+        self.number() % limit
     }
 
     /// A number from `from` to `to`, both included.

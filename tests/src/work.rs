@@ -21,7 +21,9 @@ use crate::random::Random;
 ///
 /// Never: a number is a valid id.
 pub fn key(number: u64) -> AggregateKey {
-    format!("local.main.events.order.order-{number}").parse().expect("a valid key")
+    format!("local.main.events.order.order-{number}")
+        .parse()
+        .expect("a valid key")
 }
 
 /// An event whose id and content are drawn from `random`, with a note of `size` bytes.
@@ -33,8 +35,8 @@ pub fn event(random: &mut Random, size: u64) -> NewEvent {
     let time = Timestamp::from_micros(1_795_248_000_000_000 + random.below(1 << 40));
     let time = time.expect("before the year 10000");
     let mut entropy = [0; 10];
-    entropy[..8].copy_from_slice(&random.next().to_be_bytes());
-    entropy[8..].copy_from_slice(&random.next().to_be_bytes()[..2]);
+    entropy[..8].copy_from_slice(&random.number().to_be_bytes());
+    entropy[8..].copy_from_slice(&random.number().to_be_bytes()[..2]);
     let types = ["OrderPlaced", "OrderPaid", "OrderSent"];
     NewEvent::json(
         EventId::from_parts(time, entropy),
@@ -98,7 +100,10 @@ impl Line {
                 events: appends.iter().zip(answers).flat_map(acknowledged).collect(),
             },
             Err(AppendError::Unknown { .. }) => Self::Unknown(ids(appends)),
-            Err(error) => Self::Refused { code: error.code().to_owned(), events: ids(appends) },
+            Err(error) => Self::Refused {
+                code: error.code().to_owned(),
+                events: ids(appends),
+            },
         }
     }
 
@@ -109,7 +114,8 @@ impl Line {
     /// When nobody reads it.
     pub fn tell(&self) {
         let mut out = std::io::stdout().lock();
-        out.write_all(format!("{self}\n").as_bytes()).expect("somebody reads");
+        out.write_all(format!("{self}\n").as_bytes())
+            .expect("somebody reads");
         out.flush().expect("somebody reads");
     }
 }
@@ -124,12 +130,19 @@ fn acknowledged((append, answer): (&Append, &Appended)) -> Vec<Acknowledged> {
         id: event.id,
         cid: (version == last).then_some(receipt.head),
     };
-    (last + 1 - count..=last).zip(&append.events).map(place).collect()
+    (last + 1 - count..=last)
+        .zip(&append.events)
+        .map(place)
+        .collect()
 }
 
 /// The ids of all events of an append.
 pub fn ids(appends: &[Append]) -> Vec<EventId> {
-    appends.iter().flat_map(|append| &append.events).map(|event| event.id).collect()
+    appends
+        .iter()
+        .flat_map(|append| &append.events)
+        .map(|event| event.id)
+        .collect()
 }
 
 impl fmt::Display for Line {
@@ -175,11 +188,17 @@ impl FromStr for Line {
             "unknown" => Self::Unknown(ids(words)?),
             "refused" => {
                 let code = words.next().ok_or("no code")?.to_owned();
-                Self::Refused { code, events: ids(words)? }
+                Self::Refused {
+                    code,
+                    events: ids(words)?,
+                }
             }
             "committed" | "already" => Self::Acknowledged {
                 already: word == "already",
-                events: words.map(read_acknowledged).collect::<Option<_>>().ok_or(line)?,
+                events: words
+                    .map(read_acknowledged)
+                    .collect::<Option<_>>()
+                    .ok_or(line)?,
             },
             _ => return Err(format!("no line of the worker: `{line}`")),
         })
@@ -209,14 +228,28 @@ mod tests {
         let mut random = Random::new(1);
         let ids = vec![event(&mut random, 1).id, event(&mut random, 2).id];
         let cid = Cid::of_block(b"block");
-        let event = |version, id, cid| Acknowledged { aggregate: key(7), version, id, cid };
+        let event = |version, id, cid| Acknowledged {
+            aggregate: key(7),
+            version,
+            id,
+            cid,
+        };
         let events = vec![event(1, ids[0], None), event(2, ids[1], Some(cid))];
         for line in [
             Line::Ready,
             Line::Try(ids.clone()),
-            Line::Acknowledged { already: false, events: events.clone() },
-            Line::Acknowledged { already: true, events },
-            Line::Refused { code: "version-conflict".to_owned(), events: ids.clone() },
+            Line::Acknowledged {
+                already: false,
+                events: events.clone(),
+            },
+            Line::Acknowledged {
+                already: true,
+                events,
+            },
+            Line::Refused {
+                code: "version-conflict".to_owned(),
+                events: ids.clone(),
+            },
             Line::Unknown(ids),
             Line::Closed("no disk".to_owned()),
             Line::Done,

@@ -34,7 +34,8 @@ impl Fixture for Memory {
 
     async fn break_head(&self, aggregate: &AggregateKey) {
         let position = last_position_of(&self.0, aggregate).await;
-        self.0.tamper(position, |recorded| recorded.event.body = vec![0].into());
+        self.0
+            .tamper(position, |recorded| recorded.event.body = vec![0].into());
     }
 }
 
@@ -47,7 +48,10 @@ impl Sqlite {
     async fn new(template: StoreTemplate) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         let store = SqliteStore::create(&directory.path().join("cim.db"), template);
-        Self { store: Arc::new(store.expect("a new store")), directory }
+        Self {
+            store: Arc::new(store.expect("a new store")),
+            directory,
+        }
     }
 }
 
@@ -73,8 +77,14 @@ impl Fixture for Sqlite {
 }
 
 async fn last_position_of(store: &dyn EventStore, aggregate: &AggregateKey) -> Position {
-    let last = store.read(Query::history(aggregate.clone())).collect::<Vec<_>>().await.pop();
-    last.expect("a history").expect("the store answers").position
+    let last = store
+        .read(Query::history(aggregate.clone()))
+        .collect::<Vec<_>>()
+        .await
+        .pop();
+    last.expect("a history")
+        .expect("the store answers")
+        .position
 }
 
 /// A case that nobody calls would pass for ever.

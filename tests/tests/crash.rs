@@ -31,7 +31,7 @@ async fn nothing_acknowledged_is_lost_when_the_writers_are_killed() {
     println!("{rounds} rounds; CIM_CRASH_SEED={seed} repeats them");
     let mut random = Random::new(seed);
     let started = Instant::now();
-    let (mut appends, mut begun, mut events) = (0, 0, 0);
+    let (mut kills, mut begun, mut appends, mut events) = (0, 0, 0, 0);
     let mut left = rounds;
     while left > 0 {
         let directory = tempfile::tempdir().expect("a directory");
@@ -39,12 +39,30 @@ async fn nothing_acknowledged_is_lost_when_the_writers_are_killed() {
         let mut lines = Vec::new();
         let mut found = Histories::default();
         for _ in 0..left.min(ROUNDS_OF_A_FILE) {
-            // Now and then long enough for the log to be moved into the file meanwhile.
-            let long = random.below(10) == 0;
-            let time = if long { random.between(100, 300) } else { random.between(5, 60) };
-            let new = storm_until_killed(&store, random.next(), Duration::from_millis(time));
+            // Now and then a second process writes too, and goes on when the first is killed.
+            let processes = if random.below(4) == 0 { 2 } else { 1 };
+            let storms: Vec<_> = (0..processes).map(|_| draw(&mut random)).collect();
+            let new: Vec<Line> = std::thread::scope(|scope| {
+                let storms: Vec<_> = storms
+                    .into_iter()
+                    .map(|(seed, time)| {
+                        scope.spawn({
+                            let store = &store;
+                            move || storm_until_killed(store, seed, time)
+                        })
+                    })
+                    .collect();
+                storms
+                    .into_iter()
+                    .flat_map(|storm| storm.join().expect("a killed worker"))
+                    .collect()
+            });
+            kills += processes;
             appends += new.iter().filter(|line| is_acknowledged(line)).count();
-            begun += new.iter().filter(|line| matches!(line, Line::Try(_))).count();
+            begun += new
+                .iter()
+                .filter(|line| matches!(line, Line::Try(_)))
+                .count();
             lines.extend(new);
             found = Histories::read(&store).await;
             lines.iter().for_each(|line| found.check(line));
@@ -53,11 +71,25 @@ async fn nothing_acknowledged_is_lost_when_the_writers_are_killed() {
         left -= left.min(ROUNDS_OF_A_FILE);
     }
     println!(
-        "{rounds} kills, {begun} appends begun, {appends} acknowledged, {events} events verified, \
+        "{kills} kills, {begun} appends begun, {appends} acknowledged, {events} events verified, \
          {:.1} s",
         started.elapsed().as_secs_f64()
     );
-    assert!(appends as u64 > rounds, "the writers hardly wrote: {appends} acknowledged appends");
+    assert!(
+        appends as u64 > rounds,
+        "the writers hardly wrote: {appends} acknowledged appends"
+    );
+}
+
+/// A seed and how long to work, now and then long enough for the log to be moved into the file.
+fn draw(random: &mut Random) -> (u64, Duration) {
+    let long = random.below(10) == 0;
+    let time = if long {
+        random.between(100, 300)
+    } else {
+        random.between(5, 60)
+    };
+    (random.number(), Duration::from_millis(time))
 }
 
 fn is_acknowledged(line: &Line) -> bool {
@@ -85,7 +117,9 @@ fn storm_until_killed(store: &Path, seed: u64, time: Duration) -> Vec<Line> {
         }
         lines
     });
-    is_ready.recv_timeout(Duration::from_secs(30)).expect("the worker opens the store");
+    is_ready
+        .recv_timeout(Duration::from_secs(30))
+        .expect("the worker opens the store");
     std::thread::sleep(time);
     kill(&mut worker);
     let lines = reader.join().expect("the reader does not panic");
@@ -105,7 +139,11 @@ fn kill(worker: &mut Child) {
     use std::os::unix::process::ExitStatusExt as _;
     worker.kill().expect("the worker runs");
     let status = worker.wait().expect("the worker ends");
-    assert_eq!(status.signal(), Some(9), "the worker ended by itself: {status}");
+    assert_eq!(
+        status.signal(),
+        Some(9),
+        "the worker ended by itself: {status}"
+    );
 }
 
 /// A power cut takes what was not synced. So the log must be synced after the last write to it and
@@ -131,7 +169,10 @@ async fn the_log_is_synced_between_the_last_write_and_the_acknowledgement() {
     let lines: Vec<&str> = trace.lines().collect();
 
     let find = |from: usize, wanted: &dyn Fn(&str) -> bool| {
-        lines[from..].iter().position(|line| wanted(line)).map(|found| from + found)
+        lines[from..]
+            .iter()
+            .position(|line| wanted(line))
+            .map(|found| from + found)
     };
     let on_log = |line: &str| line.contains("cim.db-wal>");
     let acknowledged = find(0, &|line| line.contains("\"committed "))
@@ -146,7 +187,9 @@ async fn the_log_is_synced_between_the_last_write_and_the_acknowledgement() {
     .unwrap_or_else(|| panic!("no sync of the log after the last write:\n{trace}"));
     let ended = if lines[begun].contains("<unfinished") {
         let process = lines[begun].split(' ').next().expect("a process id");
-        find(begun, &|line| line.starts_with(process) && line.contains("sync resumed>"))
+        find(begun, &|line| {
+            line.starts_with(process) && line.contains("sync resumed>")
+        })
     } else {
         Some(begun)
     };
@@ -154,8 +197,15 @@ async fn the_log_is_synced_between_the_last_write_and_the_acknowledgement() {
     for line in [last_write, begun, ended, acknowledged] {
         println!("{:>4}: {}", line + 1, lines[line]);
     }
-    assert!(lines[ended].ends_with("= 0"), "the sync failed: {}", lines[ended]);
-    assert!(ended < acknowledged, "acknowledged before the log was synced:\n{trace}");
+    assert!(
+        lines[ended].ends_with("= 0"),
+        "the sync failed: {}",
+        lines[ended]
+    );
+    assert!(
+        ended < acknowledged,
+        "acknowledged before the log was synced:\n{trace}"
+    );
 }
 
 fn worker(store: &Path) -> Command {

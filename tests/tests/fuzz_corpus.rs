@@ -7,7 +7,8 @@ use std::fs;
 use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
 
-use cim_tests::fuzz::{Random, TARGETS, Target};
+use cim_tests::fuzz::{TARGETS, Target};
+use cim_tests::random::Random;
 
 /// How many mutations each target gets.
 const MUTATIONS: usize = 5000;
@@ -52,8 +53,8 @@ fn the_laws_hold_for_mutations_of_the_seeds() {
         let seeds = seeds(name);
         let mut random = Random::new(name.len() as u64);
         for _ in 0..MUTATIONS {
-            let mut input = seeds[random.below(seeds.len())].clone();
-            for _ in 0..=random.below(3) {
+            let mut input = seeds[below(&mut random, seeds.len())].clone();
+            for _ in 0..=below(&mut random, 3) {
                 mutate(&mut input, &seeds, &mut random);
             }
             check(name, target, &input);
@@ -71,10 +72,10 @@ fn check(name: &str, target: Target, input: &[u8]) {
 
 /// Changes a place of the input: other bytes, fewer, more, or some of another seed.
 fn mutate(input: &mut Vec<u8>, seeds: &[Vec<u8>], random: &mut Random) {
-    let at = random.below(input.len() + 1);
-    let end = (at + 1 + random.below(8)).min(input.len());
-    let telling = TELLING[random.below(TELLING.len())];
-    match random.below(8) {
+    let at = below(random, input.len() + 1);
+    let end = (at + 1 + below(random, 8)).min(input.len());
+    let telling = TELLING[below(random, TELLING.len())];
+    match below(random, 8) {
         0 => input.insert(at, telling),
         1 => drop(input.drain(at..end)),
         2 => input.truncate(at),
@@ -83,16 +84,20 @@ fn mutate(input: &mut Vec<u8>, seeds: &[Vec<u8>], random: &mut Random) {
             input.splice(at..at, repeated);
         }
         4 => {
-            let other = &seeds[random.below(seeds.len())];
-            let from = random.below(other.len() + 1);
-            let to = (from + random.below(64)).min(other.len());
+            let other = &seeds[below(random, seeds.len())];
+            let from = below(random, other.len() + 1);
+            let to = (from + below(random, 64)).min(other.len());
             input.splice(at..end, other[from..to].iter().copied());
         }
-        5 if at < input.len() => input[at] ^= 1 << random.below(8),
+        5 if at < input.len() => input[at] ^= 1 << below(random, 8),
         6 if at < input.len() => input[at] = input[at].wrapping_add(1),
         _ if at < input.len() => input[at] = telling,
         _ => input.push(telling),
     }
+}
+
+fn below(random: &mut Random, limit: usize) -> usize {
+    random.below(limit as u64) as usize
 }
 
 fn seeds(name: &str) -> Vec<Vec<u8>> {

@@ -18,19 +18,32 @@ struct Example {
 
 #[test]
 fn every_example_prints_what_the_readme_says() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace").to_owned();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("the workspace")
+        .to_owned();
     let readme = std::fs::read_to_string(root.join("README.md")).expect("a README");
     let examples = examples(&readme);
-    assert!(examples.len() >= 8, "only {} examples found", examples.len());
+    assert!(
+        examples.len() >= 8,
+        "only {} examples found",
+        examples.len()
+    );
     let folder = tempfile::tempdir().expect("a folder");
     for file in ["sample.csv"] {
-        std::fs::copy(root.join("tests/fixtures").join(file), folder.path().join(file))
-            .expect("a fixture");
+        std::fs::copy(
+            root.join("tests/fixtures").join(file),
+            folder.path().join(file),
+        )
+        .expect("a fixture");
     }
     for example in examples {
         let found = run(&example.command, folder.path());
         let fits = found.len() == example.output.len()
-            && found.iter().zip(&example.output).all(|(line, pattern)| matches(line, pattern));
+            && found
+                .iter()
+                .zip(&example.output)
+                .all(|(line, pattern)| matches(line, pattern));
         assert!(
             fits,
             "README.md:{}: `{}` printed\n{}\nexpected\n{}",
@@ -51,7 +64,11 @@ fn examples(readme: &str) -> Vec<Example> {
         } else if !inside {
         } else if let Some(command) = line.strip_prefix("$ ") {
             let command = command.to_owned();
-            examples.push(Example { line: number + 1, command, output: Vec::new() });
+            examples.push(Example {
+                line: number + 1,
+                command,
+                output: Vec::new(),
+            });
         } else {
             let example = examples.last_mut().expect("a command before its output");
             example.output.push(line.to_owned());
@@ -82,10 +99,14 @@ fn run(command: &str, folder: &Path) -> Vec<String> {
 fn matches(line: &str, pattern: &str) -> bool {
     let mut parts = pattern.split("[..]");
     let first = parts.next().unwrap_or_default();
-    let Some(mut rest) = line.strip_prefix(first) else { return false };
+    let Some(mut rest) = line.strip_prefix(first) else {
+        return false;
+    };
     let mut last = None;
     for part in parts {
-        let Some(at) = rest.find(part) else { return false };
+        let Some(at) = rest.find(part) else {
+            return false;
+        };
         rest = &rest[at + part.len()..];
         last = Some(part);
     }
@@ -98,5 +119,7 @@ fn matches(line: &str, pattern: &str) -> bool {
 #[test]
 fn a_pattern_stands_for_any_text_within_a_line() {
     assert!(matches("a b c", "a [..] c") && matches("a b c", "[..]") && matches("abc", "abc"));
-    assert!(!matches("a b c", "a [..] d") && !matches("abcd", "abc") && !matches("a b c d", "a [..] c"));
+    assert!(
+        !matches("a b c", "a [..] d") && !matches("abcd", "abc") && !matches("a b c d", "a [..] c")
+    );
 }

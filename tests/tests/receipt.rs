@@ -26,6 +26,7 @@ struct Receipt {
 
 impl Receipt {
     /// `None` only where `CIM_NO_RECEIPT=1`.
+    #[expect(clippy::print_stdout, reason = "a test that does nothing must say so")]
     fn find() -> Option<Self> {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data/receipt.csv");
         let text = match fs::read_to_string(&path) {
@@ -45,9 +46,18 @@ impl Receipt {
         let header = rows.remove(0);
         assert_eq!(rows.len() as u64, EVENTS, "the file is another one");
         // So the order of an aggregate's rows is that of their times, whatever the file's order.
-        let places: std::collections::HashSet<_> = rows.iter().map(|row| case_and_time(row)).collect();
-        assert_eq!(places.len(), rows.len(), "two rows of one case have the same time");
-        Some(Self { folder: tempfile::tempdir().expect("a folder"), header, rows })
+        let places: std::collections::HashSet<_> =
+            rows.iter().map(|row| case_and_time(row)).collect();
+        assert_eq!(
+            places.len(),
+            rows.len(),
+            "two rows of one case have the same time"
+        );
+        Some(Self {
+            folder: tempfile::tempdir().expect("a folder"),
+            header,
+            rows,
+        })
     }
 
     /// Writes rows as a file with the header.
@@ -60,7 +70,10 @@ impl Receipt {
 
     fn cim(&self, store: &str, arguments: &[&str]) -> Ran {
         let store = format!("sqlite:{store}");
-        cim(self.folder.path(), &[&["--store", &store], arguments].concat())
+        cim(
+            self.folder.path(),
+            &[&["--store", &store], arguments].concat(),
+        )
     }
 
     fn import(&self, store: &str, file: &Path, more: &[&str]) -> Ran {
@@ -71,7 +84,10 @@ impl Receipt {
             ["--type-field", "concept:name"],
             ["--time-field", "time:timestamp"],
         ];
-        self.cim(store, &[&["import", file], fields.as_flattened(), &["--json"], more].concat())
+        self.cim(
+            store,
+            &[&["import", file], fields.as_flattened(), &["--json"], more].concat(),
+        )
     }
 
     /// The report of a verification that passes.
@@ -83,7 +99,10 @@ impl Receipt {
 fn case_and_time(row: &str) -> (String, String) {
     let mut fields = row.split(',');
     let case = fields.nth(1).expect("a case");
-    (case.to_owned(), fields.next_back().expect("a time").to_owned())
+    (
+        case.to_owned(),
+        fields.next_back().expect("a time").to_owned(),
+    )
 }
 
 #[track_caller]
@@ -95,22 +114,41 @@ fn assert_counts(document: &Value, counts: &[(&str, u64)]) {
 
 #[test]
 fn a_log_of_permits_is_imported_shown_verified_and_exported() {
-    let Some(receipt) = Receipt::find() else { return };
+    let Some(receipt) = Receipt::find() else {
+        return;
+    };
     let file = receipt.write("receipt.csv", &receipt.rows);
 
     let first = receipt.import("cim.db", &file, &[]).exits(0);
-    println!("import: {:.2} s: {}", first.time.as_secs_f64(), first.stdout.trim());
-    let whole = [("events", EVENTS), ("aggregates", AGGREGATES), ("types", TYPES)];
+    println!(
+        "import: {:.2} s: {}",
+        first.time.as_secs_f64(),
+        first.stdout.trim()
+    );
+    let whole = [
+        ("events", EVENTS),
+        ("aggregates", AGGREGATES),
+        ("types", TYPES),
+    ];
     assert_counts(&first.json(), &whole);
     assert_counts(&first.json(), &[("appended", EVENTS), ("present", 0)]);
     let again = receipt.import("cim.db", &file, &[]).exits(0);
-    println!("again: {:.2} s: {}", again.time.as_secs_f64(), again.stdout.trim());
+    println!(
+        "again: {:.2} s: {}",
+        again.time.as_secs_f64(),
+        again.stdout.trim()
+    );
     assert_counts(&again.json(), &[("appended", 0), ("present", EVENTS)]);
     let stats = receipt.cim("cim.db", &["stats", "--json"]).exits(0).json();
     assert_counts(&stats, &whole[..2]);
-    assert_eq!(stats["types"].as_object().map(|types| types.len() as u64), Some(TYPES));
+    assert_eq!(
+        stats["types"].as_object().map(|types| types.len() as u64),
+        Some(TYPES)
+    );
 
-    let shown = receipt.cim("cim.db", &["aggregate", "show", "permit", "case-9289"]).exits(0);
+    let shown = receipt
+        .cim("cim.db", &["aggregate", "show", "permit", "case-9289"])
+        .exits(0);
     println!("{}", shown.stdout);
     let arguments = ["aggregate", "show", "permit", "case-9289", "--json"];
     let state = receipt.cim("cim.db", &arguments).exits(0).json();
@@ -120,7 +158,9 @@ fn a_log_of_permits_is_imported_shown_verified_and_exported() {
     let verified = receipt.verify("cim.db");
     assert_counts(&verified, &whole[..2]);
     let export = receipt.cim("cim.db", &["export", "receipt.cim"]).exits(0);
-    let rust = receipt.cim("cim.db", &["verify", "--export", "receipt.cim", "--json"]).exits(0);
+    let rust = receipt
+        .cim("cim.db", &["verify", "--export", "receipt.cim", "--json"])
+        .exits(0);
     let node = verify_in_node(receipt.folder.path(), "receipt.cim").exits(0);
     println!(
         "export {:.2} s, verified by Rust in {:.2} s, by Node in {:.2} s: {}",
@@ -142,10 +182,16 @@ fn a_log_of_permits_is_imported_shown_verified_and_exported() {
     let mut shuffled = receipt.rows.clone();
     Random::new(seed).shuffle(&mut shuffled);
     let file_shuffled = receipt.write("shuffled.csv", &shuffled);
-    let imported = receipt.import("shuffled.db", &file_shuffled, &[]).exits(0).json();
+    let imported = receipt
+        .import("shuffled.db", &file_shuffled, &[])
+        .exits(0)
+        .json();
     assert_counts(&imported, &[("appended", EVENTS)]);
     assert_eq!(receipt.verify("shuffled.db")["heads"], verified["heads"]);
-    let imported = receipt.import("cim.db", &file_shuffled, &[]).exits(0).json();
+    let imported = receipt
+        .import("cim.db", &file_shuffled, &[])
+        .exits(0)
+        .json();
     assert_counts(&imported, &[("appended", 0), ("present", EVENTS)]);
 
     // and neither does it in how many parts a file comes.
@@ -159,12 +205,18 @@ fn a_log_of_permits_is_imported_shown_verified_and_exported() {
 
 #[test]
 fn a_late_row_is_refused_and_then_taken() {
-    let Some(receipt) = Receipt::find() else { return };
+    let Some(receipt) = Receipt::find() else {
+        return;
+    };
     let file = receipt.write("receipt.csv", &receipt.rows);
-    let _ = receipt.import("cim.db", &file, &[]).exits(0);
+    receipt.import("cim.db", &file, &[]).exits(0);
     let before = receipt.verify("cim.db");
 
-    let row = receipt.rows.iter().rfind(|row| row.contains(",case-9289,")).expect("the case");
+    let row = receipt
+        .rows
+        .iter()
+        .rfind(|row| row.contains(",case-9289,"))
+        .expect("the case");
     let (_, time) = case_and_time(row);
     let mut rows = receipt.rows.clone();
     rows.push(row.replace(&format!(",{time}"), ",2009-01-01 00:00:00.000000+01:00"));
@@ -175,16 +227,33 @@ fn a_late_row_is_refused_and_then_taken() {
         "line 8579: the row is new, but older than the last event of `local.main.events.permit.case-9289`",
         "--late append",
     ] {
-        assert!(refused.stderr.contains(wanted), "no `{wanted}` in {}", refused.stderr);
+        assert!(
+            refused.stderr.contains(wanted),
+            "no `{wanted}` in {}",
+            refused.stderr
+        );
     }
-    assert_eq!(receipt.verify("cim.db"), before, "a refused import writes nothing");
+    assert_eq!(
+        receipt.verify("cim.db"),
+        before,
+        "a refused import writes nothing"
+    );
 
-    let taken = receipt.import("cim.db", &late, &["--late", "append"]).exits(0).json();
+    let taken = receipt
+        .import("cim.db", &late, &["--late", "append"])
+        .exits(0)
+        .json();
     assert_counts(&taken, &[("appended", 1), ("present", EVENTS)]);
     assert_counts(&receipt.verify("cim.db"), &[("events", EVENTS + 1)]);
     let arguments = ["aggregate", "show", "permit", "case-9289", "--json"];
-    assert_counts(&receipt.cim("cim.db", &arguments).exits(0).json(), &[("version", 26)]);
-    let again = receipt.import("cim.db", &late, &["--late", "append"]).exits(0).json();
+    assert_counts(
+        &receipt.cim("cim.db", &arguments).exits(0).json(),
+        &[("version", 26)],
+    );
+    let again = receipt
+        .import("cim.db", &late, &["--late", "append"])
+        .exits(0)
+        .json();
     assert_counts(&again, &[("appended", 0), ("present", EVENTS + 1)]);
     let again = receipt.import("cim.db", &late, &[]).exits(0).json();
     assert_counts(&again, &[("appended", 0), ("present", EVENTS + 1)]);

@@ -38,15 +38,24 @@ impl Sound {
         let folder = tempfile::tempdir().expect("a folder");
         let sound = Self { folder };
         fs::write(sound.path().join("orders.csv"), ROWS).expect("a file");
-        let import = "import orders.csv --entity order --id-field id --type-field what --time-field when";
+        let import =
+            "import orders.csv --entity order --id-field id --type-field what --time-field when";
         sound.cim(import).exits(0);
         let append = |id: &str, more: &str| {
-            sound.cim(&format!("append order order-c {id} --data {{}} {more}")).exits(0)
+            sound
+                .cim(&format!("append order order-c {id} --data {{}} {more}"))
+                .exits(0)
         };
-        append("OrderPlaced", "--time 2026-01-01T10:00:00Z --meta Tenant=blue");
+        append(
+            "OrderPlaced",
+            "--time 2026-01-01T10:00:00Z --meta Tenant=blue",
+        );
         append("OrderPaid", "--time 2026-01-02T10:00:00Z");
         let report = sound.cim("verify --json").exits(0).json();
-        assert_eq!((&report["events"], &report["aggregates"]), (&12.into(), &3.into()));
+        assert_eq!(
+            (&report["events"], &report["aggregates"]),
+            (&12.into(), &3.into())
+        );
         sound.cim("export sound.cim").exits(0);
         sound
     }
@@ -63,10 +72,17 @@ impl Sound {
     fn tamper_store(&self, sql: &str) {
         let copy = self.path().join("tampered.db");
         let _ = fs::remove_file(&copy);
-        sqlite3(&self.path().join("cim.db"), &format!("VACUUM INTO '{}'", copy.display()));
+        sqlite3(
+            &self.path().join("cim.db"),
+            &format!("VACUUM INTO '{}'", copy.display()),
+        );
         let before = sqlite3(&copy, ".dump");
         sqlite3(&copy, sql);
-        assert_ne!(sqlite3(&copy, ".dump"), before, "the SQL changes nothing: {sql}");
+        assert_ne!(
+            sqlite3(&copy, ".dump"),
+            before,
+            "the SQL changes nothing: {sql}"
+        );
     }
 
     /// A copy of the export, changed by `change`, under the name `tampered.cim`.
@@ -83,16 +99,26 @@ impl Sound {
     fn id(&self, event: &str) -> String {
         let line = self.line(event);
         let event: Value = serde_json::from_str(&self.lines()[line]).expect("an event");
-        event["headers"]["CIM-Event-Id"].as_str().expect("an id").to_owned()
+        event["headers"]["CIM-Event-Id"]
+            .as_str()
+            .expect("an id")
+            .to_owned()
     }
 
     /// The index of its line in the export, which is also its position in the store.
     fn line(&self, event: &str) -> usize {
-        let (id, version) = event.split_once(' ').expect("an aggregate's id and a version");
-        let (id, version) =
-            (format!(".order.{id}."), format!(r#""CIM-Aggregate-Version":"{version}""#));
+        let (id, version) = event
+            .split_once(' ')
+            .expect("an aggregate's id and a version");
+        let (id, version) = (
+            format!(".order.{id}."),
+            format!(r#""CIM-Aggregate-Version":"{version}""#),
+        );
         let fits = |line: &String| line.contains(&id) && line.contains(&version);
-        self.lines().iter().position(fits).unwrap_or_else(|| panic!("no event `{event}`"))
+        self.lines()
+            .iter()
+            .position(fits)
+            .unwrap_or_else(|| panic!("no event `{event}`"))
     }
 
     fn lines(&self) -> Vec<String> {
@@ -103,7 +129,9 @@ impl Sound {
 
 /// The SQL condition for an event, as `order-a 3`.
 fn at(event: &str) -> String {
-    let (id, version) = event.split_once(' ').expect("an aggregate's id and a version");
+    let (id, version) = event
+        .split_once(' ')
+        .expect("an aggregate's id and a version");
     format!("aggregate = (SELECT id FROM aggregates WHERE key = '{id}') AND version = {version}")
 }
 
@@ -111,7 +139,10 @@ fn at(event: &str) -> String {
 fn tampering_with_a_store_is_found() {
     let sound = Sound::new();
     let column = |name: &str, event: &str| {
-        sqlite3(&sound.path().join("cim.db"), &format!("SELECT quote({name}) FROM events WHERE {}", at(event)))
+        sqlite3(
+            &sound.path().join("cim.db"),
+            &format!("SELECT quote({name}) FROM events WHERE {}", at(event)),
+        )
     };
     let set = |event: &str, what: &str| format!("UPDATE events SET {what} WHERE {};", at(event));
     let swap = |column_name: &str, one: &str, other: &str| {
@@ -126,7 +157,11 @@ fn tampering_with_a_store_is_found() {
                  UPDATE events SET position = {other} WHERE position = 999;"
             );
         }
-        let unused = if column_name == "version" { "999" } else { "x''" };
+        let unused = if column_name == "version" {
+            "999"
+        } else {
+            "x''"
+        };
         format!(
             "UPDATE events SET {column_name} = {unused} WHERE position = {one};
              UPDATE events SET {column_name} = {first} WHERE position = {other};
@@ -136,7 +171,10 @@ fn tampering_with_a_store_is_found() {
     let cases = [
         (
             "one byte of a body",
-            set("order-a 3", "body = CAST(replace(CAST(body AS TEXT), 'note-a3', 'note-b3') AS BLOB)"),
+            set(
+                "order-a 3",
+                "body = CAST(replace(CAST(body AS TEXT), 'note-a3', 'note-b3') AS BLOB)",
+            ),
             "order-a 3",
             "wrong-cid",
         ),
@@ -152,11 +190,36 @@ fn tampering_with_a_store_is_found() {
             "order-b 2",
             "gap",
         ),
-        ("two bodies swapped", swap("body", "order-a 2", "order-a 4"), "order-a 2", "wrong-cid"),
-        ("two versions swapped", swap("version", "order-a 2", "order-a 4"), "order-a 2", "wrong-cid"),
-        ("two places swapped", swap("position", "order-a 2", "order-a 3"), "order-a 3", "gap"),
-        ("the source edited", set("order-b 2", "source = 'forger'"), "order-b 2", "wrong-cid"),
-        ("the time edited", set("order-b 2", "time = time + 1"), "order-b 2", "wrong-cid"),
+        (
+            "two bodies swapped",
+            swap("body", "order-a 2", "order-a 4"),
+            "order-a 2",
+            "wrong-cid",
+        ),
+        (
+            "two versions swapped",
+            swap("version", "order-a 2", "order-a 4"),
+            "order-a 2",
+            "wrong-cid",
+        ),
+        (
+            "two places swapped",
+            swap("position", "order-a 2", "order-a 3"),
+            "order-a 3",
+            "gap",
+        ),
+        (
+            "the source edited",
+            set("order-b 2", "source = 'forger'"),
+            "order-b 2",
+            "wrong-cid",
+        ),
+        (
+            "the time edited",
+            set("order-b 2", "time = time + 1"),
+            "order-b 2",
+            "wrong-cid",
+        ),
         (
             "metadata edited",
             set("order-c 1", "metadata = replace(metadata, 'blue', 'red')"),
@@ -171,19 +234,28 @@ fn tampering_with_a_store_is_found() {
         ),
         (
             "an event given to another aggregate",
-            set("order-a 5", "aggregate = (SELECT id FROM aggregates WHERE key = 'order-b')"),
+            set(
+                "order-a 5",
+                "aggregate = (SELECT id FROM aggregates WHERE key = 'order-b')",
+            ),
             "order-a 5",
             "wrong-cid",
         ),
         (
             "the CID of another event",
-            set("order-a 3", &format!("cid = {}", column("cid", "order-b 3"))),
+            set(
+                "order-a 3",
+                &format!("cid = {}", column("cid", "order-b 3")),
+            ),
             "order-a 3",
             "wrong-cid",
         ),
         (
             "the link to another event",
-            set("order-a 3", &format!("previous_cid = {}", column("cid", "order-a 1"))),
+            set(
+                "order-a 3",
+                &format!("previous_cid = {}", column("cid", "order-a 1")),
+            ),
             "order-a 3",
             "wrong-cid",
         ),
@@ -191,14 +263,30 @@ fn tampering_with_a_store_is_found() {
     for (what, sql, event, code) in cases {
         sound.tamper_store(&sql);
         let id = sound.id(event);
-        let error = &sound.cim("verify --json --store sqlite:tampered.db").exits(6).json()["error"];
-        assert_eq!((&error["code"], &error["event"]), (&code.into(), &id.clone().into()), "{what}: {error}");
+        let error = &sound
+            .cim("verify --json --store sqlite:tampered.db")
+            .exits(6)
+            .json()["error"];
+        assert_eq!(
+            (&error["code"], &error["event"]),
+            (&code.into(), &id.clone().into()),
+            "{what}: {error}"
+        );
         let spoken = sound.cim("verify --store sqlite:tampered.db").exits(6);
-        let reason = code.replace("wrong-cid", "wrong CID of").replace("gap", "gap before");
+        let reason = code
+            .replace("wrong-cid", "wrong CID of")
+            .replace("gap", "gap before");
         let wanted = format!("{reason} event `{id}`");
-        assert!(spoken.stderr.contains(&wanted), "{what}: expected `{wanted}` in {}", spoken.stderr);
+        assert!(
+            spoken.stderr.contains(&wanted),
+            "{what}: expected `{wanted}` in {}",
+            spoken.stderr
+        );
         assert_eq!(spoken.stdout, "", "{what}: nothing is called verified");
-        println!("{what}: {}", spoken.stderr.lines().next().unwrap_or_default());
+        println!(
+            "{what}: {}",
+            spoken.stderr.lines().next().unwrap_or_default()
+        );
     }
 }
 
@@ -223,7 +311,12 @@ fn tampering_with_an_export_is_found_by_rust_and_by_node() {
         })
     };
     let cases: Vec<(&str, Change, Option<&str>, &str)> = vec![
-        ("one byte of a body", replace("order-a 3", "note-a3", "note-b3"), Some("order-a 3"), "wrong-cid"),
+        (
+            "one byte of a body",
+            replace("order-a 3", "note-a3", "note-b3"),
+            Some("order-a 3"),
+            "wrong-cid",
+        ),
         (
             "an event deleted",
             Box::new(|sound, lines| drop(lines.remove(sound.line("order-a 3")))),
@@ -236,21 +329,40 @@ fn tampering_with_an_export_is_found_by_rust_and_by_node() {
             Some("order-a 3"),
             "gap",
         ),
-        ("two bodies swapped", exchange("body", "order-a 2", "order-a 4"), Some("order-a 2"), "wrong-cid"),
+        (
+            "two bodies swapped",
+            exchange("body", "order-a 2", "order-a 4"),
+            Some("order-a 2"),
+            "wrong-cid",
+        ),
         (
             "two versions swapped",
             exchange("CIM-Aggregate-Version", "order-a 2", "order-a 4"),
             Some("order-a 2"),
             "wrong-cid",
         ),
-        ("the source edited", replace("order-b 2", "cim-import", "forger"), Some("order-b 2"), "wrong-cid"),
         (
-            "the time edited",
-            replace("order-b 2", "2026-01-02T09:00:00.000000Z", "2026-01-02T09:00:00.000001Z"),
+            "the source edited",
+            replace("order-b 2", "cim-import", "forger"),
             Some("order-b 2"),
             "wrong-cid",
         ),
-        ("metadata edited", replace("order-c 1", "blue", "red"), Some("order-c 1"), "wrong-cid"),
+        (
+            "the time edited",
+            replace(
+                "order-b 2",
+                "2026-01-02T09:00:00.000000Z",
+                "2026-01-02T09:00:00.000001Z",
+            ),
+            Some("order-b 2"),
+            "wrong-cid",
+        ),
+        (
+            "metadata edited",
+            replace("order-c 1", "blue", "red"),
+            Some("order-c 1"),
+            "wrong-cid",
+        ),
         (
             "an aggregate renamed",
             Box::new(|_, lines| {
@@ -277,7 +389,12 @@ fn tampering_with_an_export_is_found_by_rust_and_by_node() {
             Some("order-a 3"),
             "wrong-cid",
         ),
-        ("the last line cut", Box::new(|_, lines| drop(lines.pop())), None, "export-cut"),
+        (
+            "the last line cut",
+            Box::new(|_, lines| drop(lines.pop())),
+            None,
+            "export-cut",
+        ),
         (
             "the last event and its count cut",
             Box::new(|_, lines| {
@@ -297,22 +414,35 @@ fn tampering_with_an_export_is_found_by_rust_and_by_node() {
         assert_eq!(rust.stdout, node.stdout, "{what}: Rust and Node differ");
         let error = &rust.json()["error"];
         assert_eq!(error["code"], code, "{what}: {error}");
-        assert_eq!(error["event"].as_str().map(str::to_owned), event.map(|event| sound.id(event)), "{what}: {error}");
+        assert_eq!(
+            error["event"].as_str().map(str::to_owned),
+            event.map(|event| sound.id(event)),
+            "{what}: {error}"
+        );
         let spoken = sound.cim("verify --export tampered.cim").exits(6);
         if let Some(event) = event {
-            assert!(spoken.stderr.contains(&sound.id(event)), "{what}: {}", spoken.stderr);
+            assert!(
+                spoken.stderr.contains(&sound.id(event)),
+                "{what}: {}",
+                spoken.stderr
+            );
         }
         assert_eq!(spoken.stdout, "", "{what}: nothing is called verified");
         println!("{what}: {}", error["message"]);
     }
     // The sound one, so that no reason above is one of the test's own making.
     let rust = sound.cim("verify --export sound.cim --json").exits(0);
-    assert_eq!(rust.stdout, verify_in_node(sound.path(), "sound.cim").exits(0).stdout);
+    assert_eq!(
+        rust.stdout,
+        verify_in_node(sound.path(), "sound.cim").exits(0).stdout
+    );
 }
 
 /// A header or the body as it is written in a line: `"name":"value"`.
 fn field(line: &str, name: &str) -> String {
-    let start = line.find(&format!("\"{name}\":\"")).unwrap_or_else(|| panic!("no {name} in {line}"));
+    let start = line
+        .find(&format!("\"{name}\":\""))
+        .unwrap_or_else(|| panic!("no {name} in {line}"));
     let value = start + name.len() + 4;
     let mut escaped = false;
     for (at, character) in line[value..].char_indices() {
@@ -333,13 +463,24 @@ fn field(line: &str, name: &str) -> String {
 fn a_cut_end_of_a_history_is_not_found_and_every_report_says_so() {
     let sound = Sound::new();
     let key = "SELECT id FROM aggregates WHERE key = 'order-a'";
-    sound.tamper_store(&format!("DELETE FROM events WHERE aggregate = ({key}) AND version > 3"));
-    let report = sound.cim("verify --json --store sqlite:tampered.db").exits(0).json();
-    assert_eq!((&report["events"], &report["not_proven"]), (&9.into(), &NOT_PROVEN.into()));
+    sound.tamper_store(&format!(
+        "DELETE FROM events WHERE aggregate = ({key}) AND version > 3"
+    ));
+    let report = sound
+        .cim("verify --json --store sqlite:tampered.db")
+        .exits(0)
+        .json();
+    assert_eq!(
+        (&report["events"], &report["not_proven"]),
+        (&9.into(), &NOT_PROVEN.into())
+    );
     let spoken = sound.cim("verify --store sqlite:tampered.db").exits(0);
     assert!(spoken.stderr.contains(NOT_PROVEN), "{}", spoken.stderr);
     // What does show it: another head than before.
-    assert_ne!(sound.cim("verify --json").exits(0).json()["heads"], report["heads"]);
+    assert_ne!(
+        sound.cim("verify --json").exits(0).json()["heads"],
+        report["heads"]
+    );
 
     sound.tamper_export(|lines| {
         let cut = [4, 5, 6].map(|version| sound.line(&format!("order-a {version}")));
@@ -349,14 +490,27 @@ fn a_cut_end_of_a_history_is_not_found_and_every_report_says_so() {
         let end = lines.len() - 1;
         for line in &lines[1..end] {
             let event: Value = serde_json::from_str(line).expect("an event");
-            let cid: Cid = event["headers"]["CIM-Cid"].as_str().expect("a CID").parse().expect("a CID");
+            let cid: Cid = event["headers"]["CIM-Cid"]
+                .as_str()
+                .expect("a CID")
+                .parse()
+                .expect("a CID");
             digest.update(&cid.to_bytes());
         }
-        lines[end] =
-            format!(r#"{{"events":9,"aggregates":3,"digest":"{}"}}"#, digest.finalize().to_hex());
+        lines[end] = format!(
+            r#"{{"events":9,"aggregates":3,"digest":"{}"}}"#,
+            digest.finalize().to_hex()
+        );
     });
     let rust = sound.cim("verify --export tampered.cim --json").exits(0);
     assert_eq!(rust.json()["not_proven"], NOT_PROVEN);
-    assert_eq!(rust.json()["heads"], report["heads"], "the same cut, the same heads");
-    assert_eq!(verify_in_node(sound.path(), "tampered.cim").exits(0).stdout, rust.stdout);
+    assert_eq!(
+        rust.json()["heads"],
+        report["heads"],
+        "the same cut, the same heads"
+    );
+    assert_eq!(
+        verify_in_node(sound.path(), "tampered.cim").exits(0).stdout,
+        rust.stdout
+    );
 }

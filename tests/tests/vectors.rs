@@ -34,8 +34,10 @@ fn events_are_read_and_written_back() {
 #[test]
 fn another_template_gives_other_subjects_and_the_same_blocks() {
     let file = file("events");
-    let blocks: BTreeMap<&str, &Value> =
-        rows(&file["events"]).iter().map(|row| (text(&row["name"]), &row["block_hex"])).collect();
+    let blocks: BTreeMap<&str, &Value> = rows(&file["events"])
+        .iter()
+        .map(|row| (text(&row["name"]), &row["block_hex"]))
+        .collect();
     let mut count = 0;
     for other in rows(&file["others"]) {
         let template = store_template(&other["template"]);
@@ -59,7 +61,11 @@ fn events_of_one_aggregate_make_one_chain() {
         let aggregate = event.aggregate.clone();
         if let Some(from) = vector.get("starts_from") {
             let verifier = ChainVerifier::from_head(aggregate.clone(), head(from));
-            assert!(chains.insert(aggregate.clone(), verifier).is_none(), "{}", vector["name"]);
+            assert!(
+                chains.insert(aggregate.clone(), verifier).is_none(),
+                "{}",
+                vector["name"]
+            );
             late += 1;
         }
         let verifier = chains
@@ -85,10 +91,12 @@ fn refuses_headers() {
             Err(code) => return Some(code),
         };
         // The vectors' name for an event by itself that is not what its CID says.
-        chain::check_cid(&event).err().map(|error| match error.code() {
-            "wrong-cid" => "cid-mismatch",
-            other => other,
-        })
+        chain::check_cid(&event)
+            .err()
+            .map(|error| match error.code() {
+                "wrong-cid" => "cid-mismatch",
+                other => other,
+            })
     });
 }
 
@@ -110,7 +118,10 @@ fn an_export_is_read_as_strictly_but_ignores_the_message_id() {
                 assert!(chain::check_cid(&event).is_err(), "{}", vector["why"]);
             }
             Ok(_) => {
-                assert!(text(&vector["why"]).to_lowercase().contains("nats-msg-id"), "{vector}");
+                assert!(
+                    text(&vector["why"]).to_lowercase().contains("nats-msg-id"),
+                    "{vector}"
+                );
                 counts.1 += 1;
                 continue;
             }
@@ -124,7 +135,9 @@ fn an_export_is_read_as_strictly_but_ignores_the_message_id() {
 #[test]
 fn refuses_blocks() {
     refuse(&file("refused"), "block", 212, |vector| {
-        block::decode(&hex(&vector["block_hex"])).err().map(|error| error.code())
+        block::decode(&hex(&vector["block_hex"]))
+            .err()
+            .map(|error| error.code())
     });
 }
 
@@ -140,7 +153,9 @@ fn refuses_chains_at_the_first_bad_event() {
             from => ChainVerifier::from_head(aggregate, head(from)),
         };
         for (at, event) in rows(&vector["events"]).iter().enumerate() {
-            let message = event.as_u64().map_or(event, |place| &known["events"][place as usize]);
+            let message = event
+                .as_u64()
+                .map_or(event, |place| &known["events"][place as usize]);
             let event = decode(&template, message).expect("each message can be read");
             if let Err(error) = verifier.push(&event) {
                 assert_eq!(vector["at"], at, "{}: {error}", vector["why"]);
@@ -156,11 +171,18 @@ fn refuses_subjects_and_filters() {
     let file = file("refused");
     refuse(&file, "subject", 28, |vector| {
         let read = StoreTemplate::default().parse_event(text(&vector["text"]));
-        assert_eq!(read.map_err(|error| error.code()), Err(text(&vector["code"])));
-        Subject::new(text(&vector["text"])).err().map(|error| error.code())
+        assert_eq!(
+            read.map_err(|error| error.code()),
+            Err(text(&vector["code"]))
+        );
+        Subject::new(text(&vector["text"]))
+            .err()
+            .map(|error| error.code())
     });
     refuse(&file, "filter", 22, |vector| {
-        SubjectFilter::new(text(&vector["text"])).err().map(|error| error.code())
+        SubjectFilter::new(text(&vector["text"]))
+            .err()
+            .map(|error| error.code())
     });
 }
 
@@ -225,11 +247,19 @@ fn times_are_taken_or_refused() {
     for vector in accepted {
         let time = Timestamp::parse_lenient(text(&vector["input"])).expect("a time");
         assert_eq!(time.timestamp.to_string(), vector["canonical"], "{vector}");
-        assert_eq!(time.timestamp.micros().to_string(), vector["micros"], "{vector}");
+        assert_eq!(
+            time.timestamp.micros().to_string(),
+            vector["micros"],
+            "{vector}"
+        );
         assert_eq!(!time.had_offset, vector["offset_missing"], "{vector}");
         assert_eq!(text(&vector["canonical"]).parse(), Ok(time.timestamp));
         let canonical = vector["input"] == vector["canonical"];
-        assert_eq!(text(&vector["input"]).parse::<Timestamp>().is_ok(), canonical, "{vector}");
+        assert_eq!(
+            text(&vector["input"]).parse::<Timestamp>().is_ok(),
+            canonical,
+            "{vector}"
+        );
     }
     for vector in refused {
         let code = Timestamp::parse_lenient(text(&vector["input"])).map_err(|error| error.code());
@@ -255,7 +285,9 @@ fn ids_of_an_import_are_ids_of_ours() {
     let file = file("ids");
     let (derivations, names) = (rows(&file["derivations"]), rows(&file["type_names"]));
     for vector in derivations {
-        let key = ["namespace", "entity", "id"].map(|part| text(&vector[part])).join(".");
+        let key = ["namespace", "entity", "id"]
+            .map(|part| text(&vector[part]))
+            .join(".");
         assert!(key.parse::<AggregateKey>().is_ok(), "{key}");
         assert!(EventType::new(text(&vector["type"])).is_ok(), "{vector}");
         let micros = text(&vector["micros"]).parse().expect("microseconds");
@@ -302,10 +334,16 @@ fn check_event(template: &StoreTemplate, vector: &Value) {
     written.sort();
     ours.sort();
     assert_eq!(written, ours, "{name}");
-    assert_eq!(RecordedEvent::decode(template, &message), Ok(event.clone()), "{name}");
+    assert_eq!(
+        RecordedEvent::decode(template, &message),
+        Ok(event.clone()),
+        "{name}"
+    );
 
     let exported = event.headers().pairs(Carrier::Export);
-    let exported = exported.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    let exported = exported
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_str()));
     let (subject, body) = (text(&vector["subject"]), message.body);
     let read = RecordedEvent::decode_parts(template, Carrier::Export, subject, exported, body);
     assert_eq!(read, Ok(event), "{name}");
@@ -313,13 +351,10 @@ fn check_event(template: &StoreTemplate, vector: &Value) {
 
 /// Runs the rows of `kind` in `refused.json`: `fault` gives the code, `None` if nothing is refused.
 #[track_caller]
-fn refuse(
-    file: &Value,
-    kind: &str,
-    count: usize,
-    fault: impl Fn(&Value) -> Option<&'static str>,
-) {
-    let vectors = rows(&file["vectors"]).iter().filter(|vector| vector["kind"] == kind);
+fn refuse(file: &Value, kind: &str, count: usize, fault: impl Fn(&Value) -> Option<&'static str>) {
+    let vectors = rows(&file["vectors"])
+        .iter()
+        .filter(|vector| vector["kind"] == kind);
     let vectors: Vec<&Value> = vectors.collect();
     let wrong: Vec<String> = vectors
         .iter()
@@ -340,13 +375,17 @@ fn operation(kind: &str, vector: &Value) -> Result<String, &'static str> {
     };
     let entity = Entity::new(text(&vector["entity"])).expect("an entity");
     let name = EventType::new(text(&vector["type"])).map_err(|error| error.code())?;
-    of_kind(&name, &entity).map(|operation| operation.to_string()).map_err(|error| error.code())
+    of_kind(&name, &entity)
+        .map(|operation| operation.to_string())
+        .map_err(|error| error.code())
 }
 
 fn decode(template: &StoreTemplate, vector: &Value) -> Result<RecordedEvent, &'static str> {
     let message = Message {
         subject: text(&vector["subject"]).to_owned(),
-        headers: pairs(vector).map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+        headers: pairs(vector)
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect(),
         body: hex(&vector["body_hex"]).into(),
     };
     RecordedEvent::decode(template, &message).map_err(|error| error.code())
@@ -359,7 +398,9 @@ fn is_ours(name: &str) -> bool {
 }
 
 fn pairs(vector: &Value) -> impl Iterator<Item = (&str, &str)> {
-    rows(&vector["headers"]).iter().map(|pair| (text(&pair[0]), text(&pair[1])))
+    rows(&vector["headers"])
+        .iter()
+        .map(|pair| (text(&pair[0]), text(&pair[1])))
 }
 
 fn aggregate(value: &Value) -> AggregateKey {
@@ -381,7 +422,11 @@ fn store_template(value: &Value) -> StoreTemplate {
 }
 
 fn constants(value: &Value) -> impl Iterator<Item = (&String, &str)> {
-    value.as_object().expect("an object").iter().map(|(name, value)| (name, text(value)))
+    value
+        .as_object()
+        .expect("an object")
+        .iter()
+        .map(|(name, value)| (name, text(value)))
 }
 
 #[track_caller]
@@ -391,12 +436,16 @@ fn text(value: &Value) -> &str {
 
 #[track_caller]
 fn rows(value: &Value) -> &[Value] {
-    value.as_array().unwrap_or_else(|| panic!("no list: {value}"))
+    value
+        .as_array()
+        .unwrap_or_else(|| panic!("no list: {value}"))
 }
 
 #[track_caller]
 fn hex(value: &Value) -> Vec<u8> {
-    HEXLOWER.decode(text(value).as_bytes()).expect("lower-case hex")
+    HEXLOWER
+        .decode(text(value).as_bytes())
+        .expect("lower-case hex")
 }
 
 fn file(name: &str) -> Value {

@@ -81,7 +81,10 @@ impl Aggregate {
 impl List {
     async fn run(self, place: &Place, out: &mut Output) -> Result<(), Failure> {
         let store = place.open(Absent::Refuse)?;
-        let mut select = AggregateSelect { limit: self.limit, ..AggregateSelect::default() };
+        let mut select = AggregateSelect {
+            limit: self.limit,
+            ..AggregateSelect::default()
+        };
         if let Some(entity) = &self.entity {
             let (namespace, entity) = place.entity(entity, &store.info().template)?;
             (select.namespace, select.entity) = (Some(namespace), Some(entity));

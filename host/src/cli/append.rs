@@ -1,9 +1,11 @@
 //! `cim append`.
 
 use std::io::Read as _;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
-use cim_core::append::{Append, Appended};
+use cim_core::append::{Append, AppendError, Appended};
 use cim_core::event::{NewEvent, Text};
 use cim_core::id::{EventId, EventType, Operation, parse_uuid};
 use cim_core::metadata::Metadata;
@@ -13,11 +15,17 @@ use clap::Args;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::failure::{Exit, Failure};
+use super::failure::Failure;
 use super::output::{Output, say};
 use super::place::{Absent, Place};
 use super::show;
 use crate::clock;
+use crate::import::json::Json;
+use crate::store::EventStore;
+
+/// How often an append of unknown outcome is tried again, and after how long.
+const RETRIES: u32 = 5;
+const RETRY_PAUSE: Duration = Duration::from_millis(200);
 
 #[derive(Args, Debug)]
 #[command(after_help = "\
@@ -26,7 +34,7 @@ Examples:
   cim append order order-7 OrderPaid --data @paid.json --expected 1 --meta Tenant=blue
   echo '{}' | cim append order order-7 OrderSent --data -
 
-With --event-id the command can be run again without harm: the event is stored once.")]
+With --event-id and --time the command can be run again without harm: the event is stored once.")]
 pub(crate) struct AppendEvent {
     /// The entity: `order`, `domain/order` or the whole `organization.unit.domain.order`
     entity: String,
@@ -70,8 +78,27 @@ pub(crate) struct AppendEvent {
     json: bool,
 }
 
+/// Takes a time of the command line. That one without an offset is UTC is said once.
 pub(crate) fn time(text: &str) -> Result<Timestamp, cim_core::time::TimeError> {
-    Timestamp::parse_lenient(text).map(|time| time.timestamp)
+    static SAID: AtomicBool = AtomicBool::new(false);
+    let time = Timestamp::parse_lenient(text)?;
+    if !time.had_offset && !SAID.swap(true, Ordering::Relaxed) {
+        say(&format!(
+            "The time `{text}` has no offset and is read as UTC."
+        ));
+    }
+    Ok(time.timestamp)
+}
+
+/// Whether a content type is that of JSON, by itself or by its suffix (RFC 6839).
+fn is_json(content_type: &str) -> bool {
+    let media = content_type
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .to_ascii_lowercase();
+    media == Text::JSON || media.ends_with("+json")
 }
 
 impl AppendEvent {
@@ -79,9 +106,9 @@ impl AppendEvent {
         let store = place.open(Absent::Refuse)?;
         let key = place.aggregate(&self.entity, &self.id, &store.info().template)?;
         let body = self.body()?;
-        if self.content_type.as_str() == Text::JSON {
-            serde_json::from_slice::<serde::de::IgnoredAny>(&body).map_err(|error| {
-                Failure::usage(format!("the payload is not JSON: {error}")).help(
+        if is_json(self.content_type.as_str()) {
+            Json::parse(&body).map_err(|error| {
+                Failure::usage(format!("the payload is {error}")).help(
                     "quote it for the shell, for example `--data '{\"a\":1}'`, or give its \
                      `--content-type`",
                 )
@@ -94,7 +121,9 @@ impl AppendEvent {
                     .help("write `--meta NAME=VALUE`")
             })?;
             let value = Text::new(value).map_err(|error| Failure::usage(error.to_string()))?;
-            metadata.insert(name, value).map_err(|error| Failure::usage(error.to_string()))?;
+            metadata
+                .insert(name, value)
+                .map_err(|error| Failure::usage(error.to_string()))?;
         }
         let id = self.event_id.unwrap_or_else(clock::event_id);
         let event = NewEvent {
@@ -112,7 +141,17 @@ impl AppendEvent {
             trace: None,
             body,
         };
-        let appended = store.append(Append::new(key.clone(), self.expected, vec![event])).await?;
+        let time = event.timestamp;
+        let append = Append::new(key.clone(), self.expected, vec![event]);
+        let appended = append_surely(&*store, append)
+            .await
+            .map_err(|error| match error {
+                AppendError::Unknown { .. } => Failure::from(error).help(format!(
+                    "run the same command again with `--event-id {id} --time {time}`: the event is \
+                 stored once at most"
+                )),
+                definite => definite.into(),
+            })?;
         let outcome = match appended {
             Appended::Committed(_) => "committed",
             Appended::AlreadyCommitted(_) => "already-committed",
@@ -157,10 +196,48 @@ impl AppendEvent {
             return Ok(Bytes::from(self.data.clone()));
         };
         std::fs::read(path).map(Bytes::from).map_err(|error| {
-            let not_found = error.kind() == std::io::ErrorKind::NotFound;
-            let exit = if not_found { Exit::NotFound } else { Exit::Failed };
-            Failure::new(exit, "io", format!("`{path}` cannot be read: {error}"))
+            Failure::file("read", path.as_ref(), &error)
                 .help("`--data @FILE` reads the payload from a file")
         })
+    }
+}
+
+/// Appends, and appends again what is not known to be stored.
+async fn append_surely(store: &dyn EventStore, append: Append) -> Result<Appended, AppendError> {
+    let mut answer = store.append(append).await;
+    for _ in 0..RETRIES {
+        let Err(AppendError::Unknown { retry_token, .. }) = answer else {
+            break;
+        };
+        tokio::time::sleep(RETRY_PAUSE).await;
+        answer = store
+            .append_again(retry_token)
+            .await
+            .map(|mut answers| answers.pop().expect("one answer for one append"));
+    }
+    answer
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn knows_the_content_types_of_json() {
+        for json in [
+            "application/json",
+            "Application/JSON; charset=utf-8",
+            "application/ld+json",
+        ] {
+            assert!(is_json(json), "{json}");
+        }
+        for other in [
+            "application/jsonl",
+            "text/plain",
+            "json",
+            "application/cbor",
+        ] {
+            assert!(!is_json(other), "{other}");
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! `cim copy`.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use cim_core::append::{Append, AppendError, Appended};
 use cim_core::chain::verifier::StoreVerifier;
@@ -13,7 +14,7 @@ use serde_json::json;
 
 use super::failure::{Exit, Failure};
 use super::output::{Output, progress, say};
-use super::place::{Absent, Place};
+use super::place::open_at;
 use crate::store::{EventStore, Query, StoreError};
 
 /// The most events of one step; an append takes no more.
@@ -44,9 +45,11 @@ pub(crate) struct Copy {
 }
 
 impl Copy {
-    pub(crate) async fn run(self, place: &Place, out: &mut Output) -> Result<(), Failure> {
-        let source = place.open_url(&self.from, Absent::Refuse)?;
-        let target = place.open_url(&self.to, Absent::Create)?;
+    pub(crate) async fn run(self, out: &mut Output) -> Result<(), Failure> {
+        // Both URLs are named here, so the template of `cim.toml` is not asked.
+        let source: Arc<dyn EventStore> = Arc::new(open_at(&self.from, None)?);
+        let template = source.info().template.clone();
+        let target: Arc<dyn EventStore> = Arc::new(open_at(&self.to, Some(template))?);
         if source.info().store_id == target.info().store_id {
             return Err(Failure::usage("both URLs name the same store")
                 .help("name a new file to copy to, for example `sqlite:copy.db`"));
@@ -71,7 +74,10 @@ impl Copy {
         let mut step: Vec<RecordedEvent> = Vec::new();
         let mut after = None;
         'again: loop {
-            let mut events = source.read(Query { after, ..Query::default() });
+            let mut events = source.read(Query {
+                after,
+                ..Query::default()
+            });
             loop {
                 let read = match events.try_next().await {
                     Ok(Some(read)) => read,
@@ -97,9 +103,10 @@ impl Copy {
                         copied.left_out += 1;
                         continue;
                     }
-                    Err(error) => return Err(Failure::from(error).help(
-                        "`cim copy --until-broken` copies what is sound",
-                    )),
+                    Err(error) => {
+                        return Err(Failure::from(error)
+                            .help("`cim copy --until-broken` copies what is sound"));
+                    }
                 }
                 if step.len() == STEP {
                     copied.add(write(&*target, &step).await?);
@@ -124,7 +131,11 @@ impl Copy {
         faults: &[(AggregateKey, String)],
         out: &mut Output,
     ) -> Result<(), Failure> {
-        let Copied { appended, present, left_out } = copied;
+        let Copied {
+            appended,
+            present,
+            left_out,
+        } = copied;
         if self.json {
             let broken: Vec<_> = faults
                 .iter()
@@ -188,14 +199,28 @@ async fn write(target: &dyn EventStore, step: &[RecordedEvent]) -> Result<Copied
             fresh &= head == first - 1;
         }
         if fresh {
-            append(target, runs.iter().map(|run| to_append(run)).collect(), &runs).await?;
-            return Ok(Copied { appended: step.len() as u64, ..Copied::default() });
+            append(
+                target,
+                runs.iter().map(|run| to_append(run)).collect(),
+                &runs,
+            )
+            .await?;
+            return Ok(Copied {
+                appended: step.len() as u64,
+                ..Copied::default()
+            });
         }
     }
     let mut copied = Copied::default();
     for run in runs {
-        let head = target.head(&run[0].aggregate).await?.map_or(0, |head| head.version.get());
-        let present = run.iter().take_while(|event| event.version.get() <= head).count();
+        let head = target
+            .head(&run[0].aggregate)
+            .await?
+            .map_or(0, |head| head.version.get());
+        let present = run
+            .iter()
+            .take_while(|event| event.version.get() <= head)
+            .count();
         let (old, new) = run.split_at(present);
         for part in [old, new].into_iter().filter(|part| !part.is_empty()) {
             append(target, vec![to_append(part)], &[part]).await?;
@@ -208,7 +233,8 @@ async fn write(target: &dyn EventStore, step: &[RecordedEvent]) -> Result<Copied
 
 /// The events of a step cut where the aggregate changes.
 fn runs(step: &[RecordedEvent]) -> Vec<&[RecordedEvent]> {
-    step.chunk_by(|one, next| one.aggregate == next.aggregate).collect()
+    step.chunk_by(|one, next| one.aggregate == next.aggregate)
+        .collect()
 }
 
 fn to_append(run: &[RecordedEvent]) -> Append {
@@ -226,7 +252,9 @@ async fn append(
 ) -> Result<(), Failure> {
     let mut result = target.append_many(appends).await;
     for _ in 0..RETRIES {
-        let Err(AppendError::Unknown { retry_token, .. }) = result else { break };
+        let Err(AppendError::Unknown { retry_token, .. }) = result else {
+            break;
+        };
         result = target.append_again(retry_token).await;
     }
     let answers: Vec<Appended> = result?;

@@ -5,7 +5,7 @@ use clap::{Args, Subcommand};
 use futures_util::TryStreamExt as _;
 
 use super::failure::{Exit, Failure};
-use super::output::Output;
+use super::output::{Output, say};
 use super::place::{Absent, Place};
 use super::show;
 use crate::store::{Check, Query};
@@ -30,8 +30,11 @@ impl Event {
     pub(crate) async fn run(self, place: &Place, out: &mut Output) -> Result<(), Failure> {
         let Self::Show(Show { event_id, json }) = self;
         let store = place.open(Absent::Refuse)?;
-        let query =
-            Query { event_id: Some(event_id), check: Check::Verify, ..Query::default() };
+        let query = Query {
+            event_id: Some(event_id),
+            check: Check::Verify,
+            ..Query::default()
+        };
         let Some(read) = store.read(query).try_next().await? else {
             return Err(Failure::new(
                 Exit::NotFound,
@@ -41,7 +44,7 @@ impl Event {
             .help("`cim read --json` prints the ids of all events"));
         };
         if json {
-            return out.line(&show::json(&read));
+            return out.line(&show::json(&read, &store.info().template));
         }
         let recorded = &read.event;
         let subject = store
@@ -51,6 +54,10 @@ impl Event {
             .map_err(|error| Failure::of(Exit::Broken, error.code(), &error))?;
         for line in show::page(&read, subject.as_str()) {
             out.line(&line)?;
+        }
+        out.flush()?;
+        if let Some(verified) = read.verified {
+            say(verified.not_proven());
         }
         Ok(())
     }

@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
+use cim_core::chain::verifier::StoreVerifier;
 use cim_core::export::{ExportHeader, ExportWriter};
 use cim_core::subject::SubjectFilter;
 use clap::Args;
@@ -13,7 +14,7 @@ use super::failure::{Exit, Failure};
 use super::output::{Output, progress, say};
 use super::place::{Absent, Place};
 use crate::clock;
-use crate::store::{Check, EventStore, Query};
+use crate::store::{EventStore, Query};
 
 #[derive(Args, Debug)]
 #[command(after_help = "\
@@ -21,8 +22,8 @@ Examples:
   cim export events.jsonl
   cim export - 'local.main.events.order.>' | gzip > orders.jsonl.gz
 
-Every event is checked against its CID before it is written. A filtered export says so; of it only
-the CIDs can be verified, not the chain.")]
+The store is verified while it is written. A filtered export says so; of it only the CIDs can be
+verified, not the chain.")]
 pub(crate) struct Export {
     /// The file, which must not be there yet, or `-` for standard output
     file: PathBuf,
@@ -34,7 +35,9 @@ impl Export {
     pub(crate) async fn run(self, place: &Place, out: &mut Output) -> Result<(), Failure> {
         let store = place.open(Absent::Refuse)?;
         if self.file == Path::new("-") {
-            return write(&*store, self.filter, |bytes| out.bytes(bytes)).await.map(|_| ());
+            return write(&*store, self.filter, |bytes| out.bytes(bytes))
+                .await
+                .map(|_| ());
         }
         if self.file.exists() {
             let message = format!("`{}` is there already", self.file.display());
@@ -44,9 +47,12 @@ impl Export {
         // Under another name until it is whole, so that a stopped export is never taken for one.
         let mut partial = self.file.clone().into_os_string();
         partial.push(".partial");
-        let mut file = BufWriter::with_capacity(1 << 18, File::create(&partial)?);
-        let written =
-            write(&*store, self.filter, |bytes| Ok(file.write_all(bytes)?)).await;
+        let mut file = BufWriter::with_capacity(
+            1 << 18,
+            File::create(&partial)
+                .map_err(|error| Failure::file("write", self.file.as_path(), &error))?,
+        );
+        let written = write(&*store, self.filter, |bytes| Ok(file.write_all(bytes)?)).await;
         let events = match written {
             Ok(events) => events,
             Err(failure) => {
@@ -59,7 +65,10 @@ impl Export {
         let file = file.into_inner().map_err(|error| error.into_error())?;
         file.sync_all()?;
         fs::rename(&partial, &self.file)?;
-        say(&format!("Exported {events} events to `{}`.", self.file.display()));
+        say(&format!(
+            "Exported {events} events to `{}`.",
+            self.file.display()
+        ));
         Ok(())
     }
 }
@@ -82,13 +91,21 @@ async fn write(
     if let Some(last) = store.last_position().await? {
         bar.set_length(last.get());
     }
-    let fault = |error: cim_core::subject::TemplateError| {
-        Failure::of(Exit::Broken, error.code(), &error)
+    let fault =
+        |error: cim_core::subject::TemplateError| Failure::of(Exit::Broken, error.code(), &error);
+    // A whole export promises whole chains, so they are verified before they are promised.
+    let mut verifier = match filter {
+        None => StoreVerifier::new(),
+        Some(_) => StoreVerifier::cids_only(),
     };
-    let mut events = store.read(Query { check: Check::Verify, ..Query::default() });
+    let mut events = store.read(Query::default());
     let (mut count, mut lines) = (0, Vec::with_capacity(1 << 17));
     while let Some(read) = events.try_next().await? {
         let event = &read.event;
+        verifier.push(event).map_err(|error| {
+            Failure::from(error)
+                .help("`cim copy --until-broken FROM TO` saves what is sound into a new store")
+        })?;
         if let Some(filter) = &filter {
             let subject = info
                 .template

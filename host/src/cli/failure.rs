@@ -2,9 +2,12 @@
 
 use std::error::Error;
 use std::fmt::{self, Write as _};
+use std::io;
+use std::path::Path;
 
 use cim_core::append::{AppendError, Rejection};
 use cim_core::chain::ChainError;
+use serde_json::json;
 
 use crate::config::ConfigError;
 use crate::import::ImportError;
@@ -17,6 +20,7 @@ pub(crate) enum Exit {
     Failed = 1,
     Usage = 2,
     NotFound = 3,
+    NotAllowed = 4,
     Conflict = 5,
     Broken = 6,
     Unknown = 9,
@@ -37,7 +41,14 @@ pub(crate) struct Failure {
 impl Failure {
     pub(crate) fn new(exit: Exit, code: &'static str, message: impl Into<String>) -> Self {
         let (message, causes) = (message.into(), Vec::new());
-        Self { exit, code, message, causes, help: None, quiet: false }
+        Self {
+            exit,
+            code,
+            message,
+            causes,
+            help: None,
+            quiet: false,
+        }
     }
 
     pub(crate) fn usage(message: impl Into<String>) -> Self {
@@ -51,6 +62,14 @@ impl Failure {
             failure.causes.push(error.to_string());
             cause = error.source();
         }
+        failure
+    }
+
+    /// A file that cannot be read or written.
+    pub(crate) fn file(doing: &str, path: &Path, error: &io::Error) -> Self {
+        let mut failure = Self::of(exit_of(error), "io", error);
+        failure.causes.insert(0, failure.message);
+        failure.message = format!("cannot {doing} `{}`", path.display());
         failure
     }
 
@@ -75,6 +94,28 @@ impl Failure {
         }
         text
     }
+
+    /// The same as one JSON document.
+    pub(crate) fn json(&self) -> String {
+        let document = json!({
+            "schema": "cim.error/v1",
+            "code": self.code,
+            "message": self.message,
+            "causes": self.causes,
+            "help": self.help,
+            "exit": self.exit as u8,
+        });
+        format!("{document}\n")
+    }
+}
+
+/// What the system said decides how a command ends.
+fn exit_of(error: &io::Error) -> Exit {
+    match error.kind() {
+        io::ErrorKind::NotFound => Exit::NotFound,
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => Exit::NotAllowed,
+        _ => Exit::Failed,
+    }
 }
 
 impl fmt::Display for Failure {
@@ -83,9 +124,9 @@ impl fmt::Display for Failure {
     }
 }
 
-impl From<std::io::Error> for Failure {
-    fn from(error: std::io::Error) -> Self {
-        Self::of(Exit::Failed, "io", &error)
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::of(exit_of(&error), "io", &error)
     }
 }
 
@@ -130,12 +171,13 @@ impl From<AppendError> for Failure {
                 aggregate.entity,
                 aggregate.id
             )),
-            AppendError::Rejected { why: Rejection::EventIdReused { event } } => {
-                failure.help(format!("see what has this id with `cim event show {event}`"))
-            }
-            AppendError::Broken { .. } => failure.help(
-                "`cim copy --until-broken FROM TO` saves what is sound into a new store",
-            ),
+            AppendError::Rejected {
+                why: Rejection::EventIdReused { event },
+            } => failure.help(format!(
+                "see what has this id with `cim event show {event}`"
+            )),
+            AppendError::Broken { .. } => failure
+                .help("`cim copy --until-broken FROM TO` saves what is sound into a new store"),
             AppendError::Unknown { .. } => failure.help(
                 "run the same command again with the same `--event-id`: it is stored once at most",
             ),

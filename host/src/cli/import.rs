@@ -1,17 +1,18 @@
 //! `cim import`.
 
 use std::fs::File;
-use std::io::{Cursor, Read};
+use std::io::{self, Cursor, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use cim_core::export::{ExportError, ExportHeader, ExportReader};
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
 use super::failure::{Exit, Failure};
 use super::output::{Output, progress, say};
 use super::place::{Absent, Place};
-use crate::import::{self, Imported, Late, Mapping, Plan};
-use crate::store::EventStore;
+use crate::import::{self, ImportError, Imported, Late, Mapping, Plan};
 
 #[derive(Args, Debug)]
 #[command(after_help = "\
@@ -22,8 +23,8 @@ Examples:
   cim import export.jsonl --format cim
 
 The whole file is checked before anything is written. The same file again appends nothing; a grown
-one appends the rest; an import that was stopped goes on where it was. The events of the file are
-held in memory while they are ordered.")]
+one appends the rest; an import that was stopped goes on where it was. CSV and JSON lines are held
+in memory while they are ordered, about three times the size of the file.")]
 pub(crate) struct Import {
     /// The file, or `-` for standard input
     file: PathBuf,
@@ -68,34 +69,18 @@ enum LateArg {
 
 impl Import {
     pub(crate) async fn run(self, place: &Place, out: &mut Output) -> Result<(), Failure> {
-        let bytes = self.read_file()?;
-        let format = self.format.unwrap_or_else(|| guess(&self.file, &bytes));
+        let source = Source::new(&self.file)?;
+        let format = match self.format {
+            Some(format) => format,
+            None => guess(&self.file, &source.start()?),
+        };
         let imported = match format {
-            Format::Cim => self.import_export(place, bytes).await?,
-            Format::Csv | Format::Jsonl => self.import_rows(place, format, &bytes).await?,
+            Format::Cim => self.import_export(place, &source).await?,
+            Format::Csv | Format::Jsonl => {
+                self.import_rows(place, format, &source.bytes()?).await?
+            }
         };
         self.report(&imported, out)
-    }
-
-    fn read_file(&self) -> Result<Vec<u8>, Failure> {
-        let mut bytes = Vec::new();
-        let read = if self.file == Path::new("-") {
-            std::io::stdin().lock().read_to_end(&mut bytes)
-        } else {
-            File::open(&self.file).and_then(|mut file| file.read_to_end(&mut bytes))
-        };
-        match read {
-            Ok(_) => Ok(bytes),
-            Err(error) => {
-                let name = self.file.display();
-                let not_found = error.kind() == std::io::ErrorKind::NotFound;
-                let exit = if not_found { Exit::NotFound } else { Exit::Failed };
-                let mut failure = Failure::of(exit, "io", &error);
-                failure.causes.insert(0, std::mem::take(&mut failure.message));
-                failure.message = format!("`{name}` cannot be read");
-                Err(failure.help("give the path of a CSV file, of JSON lines or of an export"))
-            }
-        }
     }
 
     async fn import_rows(
@@ -158,7 +143,7 @@ impl Import {
         Ok(imported)
     }
 
-    async fn import_export(&self, place: &Place, bytes: Vec<u8>) -> Result<Imported, Failure> {
+    async fn import_export(&self, place: &Place, source: &Source) -> Result<Imported, Failure> {
         for (given, flag) in [
             (self.entity.is_some(), "--entity"),
             (self.id_field.is_some(), "--id-field"),
@@ -167,17 +152,18 @@ impl Import {
             (self.id_encode, "--id-encode"),
         ] {
             if given {
-                return Err(Failure::usage(format!("`{flag}` does not go with an export"))
-                    .help("an export names its aggregates itself: leave the option out"));
+                return Err(
+                    Failure::usage(format!("`{flag}` does not go with an export"))
+                        .help("an export names its aggregates itself: leave the option out"),
+                );
             }
         }
-        let store: std::sync::Arc<dyn EventStore> = place.open(Absent::Create)?;
-        let bytes: std::sync::Arc<[u8]> = bytes.into();
+        // A wrong file must not leave an empty store behind, so the store comes last.
+        let open = || source.open();
+        import::export::verify(&open)?;
+        let header = source.header()?;
+        let store = place.open_or_create(header.template)?;
         let bar = progress("importing");
-        let open = move || {
-            let reader = Cursor::new(std::sync::Arc::clone(&bytes));
-            Ok(Box::new(reader) as Box<dyn Read + Send>)
-        };
         let imported = import::run_export(&*store, &open, &mut |done, total| {
             bar.set_length(total);
             bar.set_position(done);
@@ -190,7 +176,13 @@ impl Import {
     }
 
     fn report(&self, imported: &Imported, out: &mut Output) -> Result<(), Failure> {
-        let Imported { events, appended, present, aggregates, types } = imported;
+        let Imported {
+            events,
+            appended,
+            present,
+            aggregates,
+            types,
+        } = imported;
         if self.json {
             return out.json(&json!({
                 "schema": "cim.import/v1",
@@ -213,9 +205,89 @@ impl Import {
     }
 }
 
-/// Tells the format from the file's first line and name.
-fn guess(path: &Path, bytes: &[u8]) -> Format {
-    let first = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
+/// What is imported: a file that can be read again, or all of standard input.
+#[derive(Debug)]
+enum Source {
+    File(PathBuf),
+    Input(Arc<[u8]>),
+}
+
+impl Source {
+    fn new(path: &Path) -> Result<Self, Failure> {
+        if path != Path::new("-") {
+            return Ok(Self::File(path.to_owned()));
+        }
+        let mut bytes = Vec::new();
+        std::io::stdin()
+            .lock()
+            .read_to_end(&mut bytes)
+            .map_err(|error| Failure::file("read", path, &error))?;
+        Ok(Self::Input(bytes.into()))
+    }
+
+    /// Opens it from its start.
+    fn open(&self) -> io::Result<Box<dyn Read + Send>> {
+        match self {
+            Self::File(path) => Ok(Box::new(File::open(path)?)),
+            Self::Input(bytes) => Ok(Box::new(Cursor::new(Arc::clone(bytes)))),
+        }
+    }
+
+    /// All of it.
+    fn bytes(&self) -> Result<Vec<u8>, Failure> {
+        let mut bytes = Vec::new();
+        let read = self
+            .open()
+            .and_then(|mut file| file.read_to_end(&mut bytes));
+        read.map(|_| bytes).map_err(|error| self.unreadable(&error))
+    }
+
+    /// Its first bytes.
+    fn start(&self) -> Result<Vec<u8>, Failure> {
+        let mut bytes = Vec::new();
+        let read = self
+            .open()
+            .and_then(|file| file.take(START).read_to_end(&mut bytes));
+        read.map(|_| bytes).map_err(|error| self.unreadable(&error))
+    }
+
+    /// The first line of an export.
+    fn header(&self) -> Result<ExportHeader, Failure> {
+        let mut reader = ExportReader::new();
+        let mut file = self.open().map_err(|error| self.unreadable(&error))?;
+        let mut piece = vec![0; 1 << 16];
+        let export = |error: ExportError| Failure::from(ImportError::Export(error));
+        loop {
+            let length = file
+                .read(&mut piece)
+                .map_err(|error| self.unreadable(&error))?;
+            if length == 0 {
+                return reader.finish().map(|(header, _)| header).map_err(export);
+            }
+            reader
+                .push(&piece[..length], |_, _| Ok::<_, ExportError>(()))
+                .map_err(export)?;
+            if let Some(header) = reader.header() {
+                return Ok(header.clone());
+            }
+        }
+    }
+
+    fn unreadable(&self, error: &io::Error) -> Failure {
+        let path = match self {
+            Self::File(path) => path,
+            Self::Input(_) => Path::new("-"),
+        };
+        Failure::file("read", path, error)
+            .help("give the path of a CSV file, of JSON lines or of an export")
+    }
+}
+
+/// How much of a file tells its format.
+const START: u64 = 64;
+
+/// Tells the format from the file's name and its first bytes.
+fn guess(path: &Path, first: &[u8]) -> Format {
     if first.starts_with(b"{\"format\":\"cim.export/") {
         return Format::Cim;
     }
@@ -223,5 +295,22 @@ fn guess(path: &Path, bytes: &[u8]) -> Format {
         Some("jsonl" | "ndjson") => Format::Jsonl,
         _ if first.starts_with(b"{") => Format::Jsonl,
         _ => Format::Csv,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_format_is_told_from_content_and_name() {
+        let guess = |path: &str, first: &[u8]| guess(Path::new(path), first);
+        assert_eq!(
+            guess("x.csv", b"{\"format\":\"cim.export/v1\",\"store_id\":\""),
+            Format::Cim
+        );
+        assert_eq!(guess("x.jsonl", b" {}"), Format::Jsonl);
+        assert_eq!(guess("-", b"{\"id\":1}"), Format::Jsonl);
+        assert_eq!(guess("x.txt", b"id,type,at"), Format::Csv);
     }
 }

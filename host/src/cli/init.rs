@@ -6,47 +6,94 @@ use std::path::Path;
 
 use cim_core::id::Namespace;
 use clap::Args;
+use serde_json::json;
 
 use super::failure::{Exit, Failure};
 use super::output::{Output, say};
-use super::place::{Absent, Place};
+use super::place::{Absent, Place, sqlite_path};
 use crate::config::FILE_NAME;
 
 #[derive(Args, Debug)]
-#[command(after_help = "Example:\n  cim init --namespace cowboyai.security.keys")]
+#[command(after_help = "\
+Examples:
+  cim init
+  cim init --namespace cowboyai.security.keys
+
+Writes a cim.toml such as
+
+  store = \"sqlite:cim.db\"
+  namespace = \"cowboyai.security.keys\"
+
+A cim.toml that is there already is kept, and the store is made as it says; so write one first for
+a store with subjects of its own:
+
+  [template]
+  subject = \"infrastructure.compute.{id}.{operation}\"
+  constants = { organization = \"acme\", unit = \"it\", domain = \"infra\", entity = \"compute\" }")]
 pub(crate) struct Init {
     /// The namespace of the store's aggregates: organization.unit.domain
     #[arg(long, value_name = "ORG.UNIT.DOMAIN")]
     namespace: Option<Namespace>,
+    /// Print one JSON document
+    #[arg(long)]
+    json: bool,
 }
 
 impl Init {
     pub(crate) fn run(self, store: Option<String>, out: &mut Output) -> Result<(), Failure> {
-        let url = store.unwrap_or_else(|| "sqlite:cim.db".to_owned());
-        let path = super::place::sqlite_path(&url)?;
-        if Path::new(FILE_NAME).exists() {
-            return Err(Failure::new(
-                Exit::Failed,
-                "exists",
-                format!("`{FILE_NAME}` is there already"),
-            )
-            .help("edit it, or run `cim init` in another folder"));
-        }
+        let place = Place::find(store)?;
+        let path = sqlite_path(&place.url)?;
         if path.exists() {
-            return Err(Failure::new(
-                Exit::Failed,
-                "exists",
-                format!("`{}` is there already", path.display()),
-            )
-            .help("name another file, for example `--store sqlite:other.db`"));
+            let message = format!("there is a store already: `{}`", path.display());
+            return Err(Failure::new(Exit::Failed, "exists", message).help(
+                "look at it with `cim stats`, or name another file: `--store sqlite:other.db`",
+            ));
         }
-        let namespace = self.namespace.unwrap_or_default();
-        let text = format!("store = {}\nnamespace = \"{namespace}\"\n", toml::Value::from(&*url));
-        let mut file = OpenOptions::new().write(true).create_new(true).open(FILE_NAME)?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-        let store = Place::find(Some(url.clone()))?.open(Absent::Create)?;
-        say(&format!("Wrote `{FILE_NAME}` and made the store `{url}` in `{namespace}`."));
-        out.line(&store.info().store_id.to_string())
+        let config = Path::new(FILE_NAME);
+        let written = !config.exists();
+        let namespace = match self.namespace {
+            Some(given) if !written && place.config.namespace()? != given => {
+                let message = format!(
+                    "`{FILE_NAME}` is there already and has the namespace `{}`",
+                    place.config.namespace()?
+                );
+                return Err(Failure::new(Exit::Failed, "exists", message)
+                    .help(format!("edit `{FILE_NAME}`, or leave `--namespace` out")));
+            }
+            Some(given) => given,
+            None => place.namespace(&place.config.template()?.unwrap_or_default())?,
+        };
+        // The store first: a `cim.toml` that names none would be in the way of the next attempt.
+        let store = place.open(Absent::Create)?;
+        if written {
+            let url = toml::Value::from(&*place.url);
+            let text = format!("store = {url}\nnamespace = \"{namespace}\"\n");
+            let made = OpenOptions::new().write(true).create_new(true).open(config);
+            made.and_then(|mut file| {
+                file.write_all(text.as_bytes())?;
+                file.sync_all()
+            })
+            .map_err(|error| Failure::file("write", config, &error))?;
+        }
+        let store_id = store.info().store_id.to_string();
+        if self.json {
+            return out.json(&json!({
+                "schema": "cim.init/v1",
+                "store_id": store_id,
+                "url": place.url,
+                "namespace": namespace.as_str(),
+                "config_written": written,
+            }));
+        }
+        let done = if written {
+            format!("Wrote `{FILE_NAME}` and made")
+        } else {
+            "Made".to_owned()
+        };
+        say(&format!(
+            "{done} the store `{}` for `{namespace}`.",
+            place.url
+        ));
+        out.line(&store_id)
     }
 }

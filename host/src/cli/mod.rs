@@ -70,10 +70,16 @@ enum Command {
     /// Follow new events as they are stored
     Tail(tail::Tail),
     /// Look at one event
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Example:\n  cim event show 01934f4a-5678-7abc-8def-0123456789ab"
+    )]
     Event(event::Event),
     /// List aggregates, or show the state of one
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  cim aggregate list\n  cim aggregate show order order-7"
+    )]
     Aggregate(aggregate::Aggregate),
     /// Verify the store, an entity, an aggregate or an export
     Verify(verify::Verify),
@@ -84,7 +90,9 @@ enum Command {
     /// Count events, aggregates and types
     Stats(stats::Stats),
     /// Print a completion script for a shell
-    #[command(after_help = "Example:\n  cim completion bash > ~/.local/share/bash-completion/completions/cim")]
+    #[command(
+        after_help = "Example:\n  cim completion bash > ~/.local/share/bash-completion/completions/cim"
+    )]
     Completion {
         /// The shell
         shell: Shell,
@@ -95,14 +103,17 @@ enum Command {
 pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => {
-            let help = !error.use_stderr();
+        Err(error) if error.use_stderr() => return fail(&misused(&error)),
+        Err(help) => {
             // Nobody is left to be told if the terminal is gone.
-            let _ = error.print();
-            return if help { ExitCode::SUCCESS } else { ExitCode::from(2) };
+            let _ = help.print();
+            return ExitCode::SUCCESS;
         }
     };
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime,
         Err(error) => return fail(&Failure::from(error)),
     };
@@ -114,9 +125,37 @@ pub fn main() -> ExitCode {
 
 fn fail(failure: &Failure) -> ExitCode {
     if !failure.quiet {
-        output::complain(&failure.text());
+        // Looked for here too, since arguments that cannot be read are a failure as well.
+        let json = std::env::args_os().any(|argument| argument == "--json");
+        output::complain(&if json { failure.json() } else { failure.text() });
     }
     ExitCode::from(failure.exit as u8)
+}
+
+/// What clap says of the arguments, in our three parts.
+fn misused(error: &clap::Error) -> Failure {
+    let text = error.render().to_string();
+    let text = text.strip_prefix("error: ").unwrap_or(&text);
+    let (message, usage) = text.split_once("\n\nUsage: ").unwrap_or((text, ""));
+    let message = message
+        .split("\n\nFor more information")
+        .next()
+        .unwrap_or(message)
+        .trim();
+    let usage = usage.lines().next().unwrap_or_default().trim();
+    let failure = Failure::usage(message);
+    if usage.is_empty() {
+        return failure.help("`cim --help` begins with examples");
+    }
+    // A usage begins with the command: `cim aggregate show [OPTIONS] …`.
+    let words = usage.split(' ');
+    let command: Vec<_> = words
+        .take_while(|word| !word.starts_with(['[', '<', '-']))
+        .collect();
+    failure.help(format!(
+        "the usage is `{usage}`; see `{} --help`",
+        command.join(" ")
+    ))
 }
 
 async fn run(cli: Cli) -> Result<(), Failure> {
@@ -132,7 +171,7 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Aggregate(command) => command.run(&find()?, &mut out).await?,
         Command::Verify(command) => command.run(cli.store, &mut out).await?,
         Command::Export(command) => command.run(&find()?, &mut out).await?,
-        Command::Copy(command) => command.run(&find()?, &mut out).await?,
+        Command::Copy(command) => command.run(&mut out).await?,
         Command::Stats(command) => command.run(&find()?, &mut out).await?,
         Command::Completion { shell } => {
             let mut script = Vec::new();
@@ -150,5 +189,42 @@ mod tests {
     #[test]
     fn the_arguments_are_sound() {
         Cli::command().debug_assert();
+    }
+
+    #[track_caller]
+    fn refused(arguments: &str, expect: &str) {
+        let error = Cli::try_parse_from(arguments.split(' ')).expect_err("wrong arguments");
+        assert_eq!(misused(&error).text(), expect);
+    }
+
+    #[test]
+    fn wrong_arguments_are_answered_in_three_parts() {
+        refused(
+            "cim reed",
+            "error: unrecognized subcommand 'reed'\n\n  tip: a similar subcommand exists: 'read'\n\
+             help: the usage is `cim [OPTIONS] <COMMAND>`; see `cim --help`\n",
+        );
+        refused(
+            "cim append order order-7 orderPaid",
+            "error: invalid value 'orderPaid' for '<TYPE>': `orderPaid` is not an event type: it \
+             must begin with A-Z and have only A-Z, a-z and 0-9\n\
+             help: `cim --help` begins with examples\n",
+        );
+        refused(
+            "cim read order --from 3",
+            "error: the following required arguments were not provided:\n  <ID>\n\
+             help: the usage is `cim read --from <VERSION> <ENTITY> <ID>`; see `cim read --help`\n",
+        );
+    }
+
+    #[test]
+    fn every_command_s_help_has_an_example() {
+        fn check(command: &clap::Command) {
+            let help = command.get_after_help().or(command.get_before_help());
+            let help = help.map(ToString::to_string).unwrap_or_default();
+            assert!(help.contains("Example"), "{}", command.get_name());
+            command.get_subcommands().for_each(check);
+        }
+        check(&Cli::command());
     }
 }

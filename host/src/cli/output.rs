@@ -1,6 +1,9 @@
 //! Standard output is data, standard error is talk.
 
-#![allow(clippy::print_stderr, reason = "this is the one place that talks to people")]
+#![allow(
+    clippy::print_stderr,
+    reason = "this is the one place that talks to people"
+)]
 
 use std::io::{self, IsTerminal as _, Write as _};
 
@@ -16,7 +19,9 @@ pub(crate) struct Output {
 
 impl Output {
     pub(crate) fn new() -> Self {
-        Self { out: io::BufWriter::with_capacity(1 << 16, io::stdout()) }
+        Self {
+            out: io::BufWriter::with_capacity(1 << 16, io::stdout()),
+        }
     }
 
     pub(crate) fn line(&mut self, line: &str) -> Result<(), Failure> {

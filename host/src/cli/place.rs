@@ -34,8 +34,13 @@ impl Place {
     /// Takes the store from `--store`, `CIM_STORE` (clap reads both), `cim.toml` or the default.
     pub(crate) fn find(store: Option<String>) -> Result<Self, Failure> {
         let config = Config::load(Path::new("."))?.unwrap_or_default();
+        // A variable that is set to nothing names no store.
+        let store = store.filter(|url| !url.is_empty());
         let url = store.or_else(|| config.store.clone());
-        Ok(Self { url: url.unwrap_or_else(|| DEFAULT_STORE.to_owned()), config })
+        Ok(Self {
+            url: url.unwrap_or_else(|| DEFAULT_STORE.to_owned()),
+            config,
+        })
     }
 
     /// Opens the store.
@@ -43,16 +48,31 @@ impl Place {
         self.open_url(&self.url, absent)
     }
 
+    /// Opens the store, or makes it with the template of `cim.toml`, or else with `template`.
+    pub(crate) fn open_or_create(
+        &self,
+        template: StoreTemplate,
+    ) -> Result<Arc<dyn EventStore>, Failure> {
+        let template = self.config.template()?.unwrap_or(template);
+        self.checked(open_at(&self.url, Some(template))?)
+    }
+
     /// Opens the store at another URL.
-    pub(crate) fn open_url(&self, url: &str, absent: Absent) -> Result<Arc<dyn EventStore>, Failure> {
-        let path = sqlite_path(url)?;
-        let wanted = self.config.template()?;
-        let store = match SqliteStore::open(&path) {
-            Err(StoreError::NotFound { .. }) if absent == Absent::Create => {
-                SqliteStore::create(&path, wanted.clone().unwrap_or_default())?
-            }
-            opened => opened?,
+    pub(crate) fn open_url(
+        &self,
+        url: &str,
+        absent: Absent,
+    ) -> Result<Arc<dyn EventStore>, Failure> {
+        let template = match absent {
+            Absent::Refuse => None,
+            Absent::Create => Some(self.config.template()?.unwrap_or_default()),
         };
+        self.checked(open_at(url, template)?)
+    }
+
+    /// Refuses a store whose template is another than that of `cim.toml`.
+    fn checked(&self, store: SqliteStore) -> Result<Arc<dyn EventStore>, Failure> {
+        let wanted = self.config.template()?;
         if let Some(wanted) = wanted.filter(|wanted| *wanted != store.info().template) {
             return Err(StoreError::Mismatch {
                 why: format!(
@@ -120,15 +140,26 @@ impl Place {
     }
 }
 
+/// Opens the store at a URL; makes an absent one if there is a template for it.
+pub(crate) fn open_at(url: &str, template: Option<StoreTemplate>) -> Result<SqliteStore, Failure> {
+    let path = sqlite_path(url)?;
+    match (SqliteStore::open(&path), template) {
+        (Err(StoreError::NotFound { .. }), Some(template)) => {
+            Ok(SqliteStore::create(&path, template)?)
+        }
+        (opened, _) => Ok(opened?),
+    }
+}
+
 /// The path of a `sqlite:` URL.
 pub(crate) fn sqlite_path(url: &str) -> Result<PathBuf, Failure> {
     if let Some(path) = url.strip_prefix("sqlite:").filter(|path| !path.is_empty()) {
         return Ok(PathBuf::from(path));
     }
     let failure = match url.split_once("://") {
-        Some(("nats" | "tls" | "ws" | "wss", _)) => {
-            Failure::usage(format!("`{url}`: this version stores events in SQLite only"))
-        }
+        Some(("nats" | "tls" | "ws" | "wss", _)) => Failure::usage(format!(
+            "`{url}`: this version stores events in SQLite only"
+        )),
         _ => Failure::usage(format!("`{url}` is not the URL of a store")),
     };
     Err(failure.help("write `sqlite:FILE`, for example `--store sqlite:cim.db`"))

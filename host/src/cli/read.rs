@@ -65,7 +65,11 @@ impl Read {
             since: self.since,
             until: self.until,
             limit: self.limit,
-            direction: if self.backwards { Direction::Backwards } else { Direction::Forwards },
+            direction: if self.backwards {
+                Direction::Backwards
+            } else {
+                Direction::Forwards
+            },
             check: Check::Verify,
             ..Query::default()
         };
@@ -85,7 +89,11 @@ impl Read {
         }
         let mut events = store.read(query);
         while let Some(read) = events.try_next().await? {
-            out.line(&if self.json { show::json(&read) } else { show::line(&read) })?;
+            out.line(&if self.json {
+                show::json(&read, template)
+            } else {
+                show::line(&read)
+            })?;
         }
         Ok(())
     }
@@ -93,6 +101,12 @@ impl Read {
 
 /// There is no such aggregate.
 pub(crate) fn no_aggregate(key: &str, entity: &str) -> Failure {
-    Failure::new(Exit::NotFound, "aggregate-not-found", format!("there is no aggregate `{key}`"))
-        .help(format!("`cim aggregate list {entity}` lists those that are there"))
+    Failure::new(
+        Exit::NotFound,
+        "aggregate-not-found",
+        format!("there is no aggregate `{key}`"),
+    )
+    .help(format!(
+        "`cim aggregate list {entity}` lists those that are there"
+    ))
 }

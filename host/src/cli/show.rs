@@ -1,8 +1,8 @@
 //! Events as people and as programs read them.
 
 use cim_core::append::Receipt;
-use cim_core::chain::Verified;
 use cim_core::event::{RecordedEvent, Text};
+use cim_core::subject::StoreTemplate;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
@@ -29,8 +29,11 @@ pub(crate) fn line(read: &ReadEvent) -> String {
 fn shown_body(recorded: &RecordedEvent) -> String {
     match std::str::from_utf8(&recorded.event.body) {
         Ok(text) => {
-            let mut shown: String =
-                text.chars().take(SHOWN_BODY).flat_map(escape_control).collect();
+            let mut shown: String = text
+                .chars()
+                .take(SHOWN_BODY)
+                .flat_map(escape_control)
+                .collect();
             if text.chars().nth(SHOWN_BODY).is_some() {
                 shown.push('…');
             }
@@ -78,26 +81,38 @@ pub(crate) fn page(read: &ReadEvent, subject: &str) -> Vec<String> {
         rows.push(("previous CID", previous.to_string()));
     }
     rows.push(("CID", recorded.cid.to_string()));
-    if read.verified.is_some() {
-        rows.push(("verified", "the event is what its CID says".to_owned()));
+    if let Some(verified) = read.verified {
+        rows.push(("verified", verified.to_string()));
     }
-    let mut lines: Vec<String> =
-        rows.into_iter().map(|(name, value)| format!("{name:<15} {value}")).collect();
+    let mut lines: Vec<String> = rows
+        .into_iter()
+        .map(|(name, value)| format!("{name:<15} {value}"))
+        .collect();
     lines.push(String::new());
     match std::str::from_utf8(&event.body) {
-        Ok(text) => lines.extend(text.lines().map(|line| line.chars().flat_map(escape_control).collect())),
+        Ok(text) => lines.extend(
+            text.lines()
+                .map(|line| line.chars().flat_map(escape_control).collect()),
+        ),
         Err(_) => lines.push(shown_body(recorded)),
     }
     lines
 }
 
 /// An event as one JSON object.
-pub(crate) fn json(read: &ReadEvent) -> String {
+pub(crate) fn json(read: &ReadEvent, template: &StoreTemplate) -> String {
     let recorded = &read.event;
     let event = &recorded.event;
     let mut object = Map::new();
     let mut put = |name: &str, value: Value| object.insert(name.to_owned(), value);
+    let subject = template.event_subject(&recorded.aggregate, &event.operation);
+    put("schema", "cim.event/v1".into());
     put("position", read.position.get().into());
+    // An event that no subject fits was altered; the rest of it is shown all the same.
+    put(
+        "subject",
+        subject.ok().map(|subject| subject.to_string()).into(),
+    );
     put("aggregate", recorded.aggregate.to_string().into());
     put("version", recorded.version.get().into());
     put("id", event.id.to_string().into());
@@ -109,12 +124,17 @@ pub(crate) fn json(read: &ReadEvent) -> String {
     put("causation", event.causation.map(|id| id.to_string()).into());
     put("schema_version", event.schema_version.get().into());
     put("content_type", event.content_type.as_str().into());
-    let metadata: Map<String, Value> =
-        event.metadata.iter().map(|(name, value)| (name.to_owned(), value.as_str().into())).collect();
+    let metadata: Map<String, Value> = event
+        .metadata
+        .iter()
+        .map(|(name, value)| (name.to_owned(), value.as_str().into()))
+        .collect();
     put("metadata", metadata.into());
     put("cid", recorded.cid.to_string().into());
-    put("previous_cid", recorded.previous.map(|cid| cid.to_string()).into());
-    put("verified", read.verified.map(Verified::as_str).into());
+    put(
+        "previous_cid",
+        recorded.previous.map(|cid| cid.to_string()).into(),
+    );
     let (name, body) = body_json(recorded);
     let mut text = Value::from(object).to_string();
     // The body stands last, in its own bytes, so that no number loses digits.
@@ -132,8 +152,11 @@ fn body_json(recorded: &RecordedEvent) -> (&'static str, String) {
     };
     let one_line = !text.contains(['\n', '\r']);
     if one_line && event.content_type.as_str() == Text::JSON {
-        if let Ok(raw) = serde_json::from_str::<&RawValue>(text) {
-            return ("data", raw.get().to_owned());
+        // White space around it would be lost.
+        if let Ok(raw) = serde_json::from_str::<&RawValue>(text)
+            && raw.get().len() == text.len()
+        {
+            return ("data", text.to_owned());
         }
     }
     ("body", Value::from(text).to_string())

@@ -21,8 +21,11 @@ impl Stats {
         let info = store.info();
         let stats = store.stats().await?;
         if self.json {
-            let types: serde_json::Map<_, _> =
-                stats.types.iter().map(|(name, count)| (name.clone(), Value::from(*count))).collect();
+            let types: serde_json::Map<_, _> = stats
+                .types
+                .iter()
+                .map(|(name, count)| (name.clone(), Value::from(*count)))
+                .collect();
             return out.json(&json!({
                 "schema": "cim.stats/v1",
                 "store_id": info.store_id.to_string(),

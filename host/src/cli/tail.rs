@@ -44,6 +44,7 @@ impl Tail {
             (false, Some(position)) => Some(position),
             (false, None) => store.last_position().await?,
         };
+        let template = &store.info().template;
         let mut deliveries = store.subscribe(after, self.filter);
         loop {
             let delivery = tokio::select! {
@@ -58,7 +59,11 @@ impl Tail {
                     say("Caught up; new events follow.");
                 }
                 Some(Delivery::Event(read)) => {
-                    out.line(&if self.json { show::json(&read) } else { show::line(&read) })?;
+                    out.line(&if self.json {
+                        show::json(&read, template)
+                    } else {
+                        show::line(&read)
+                    })?;
                     out.flush()?;
                 }
                 Some(Delivery::Invalid(invalid)) => return Err(broken(&invalid)),

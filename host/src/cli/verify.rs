@@ -5,7 +5,7 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use cim_core::chain::verifier::{StoreSummary, StoreVerifier};
-use cim_core::chain::NOT_PROVEN;
+use cim_core::chain::{NOT_PROVEN, Verified};
 use cim_core::export::{self, ExportVerifier};
 use clap::Args;
 use futures_util::TryStreamExt as _;
@@ -40,11 +40,7 @@ pub(crate) struct Verify {
 }
 
 impl Verify {
-    pub(crate) async fn run(
-        self,
-        store: Option<String>,
-        out: &mut Output,
-    ) -> Result<(), Failure> {
+    pub(crate) async fn run(self, store: Option<String>, out: &mut Output) -> Result<(), Failure> {
         match &self.export {
             Some(path) => self.verify_export(path, out),
             None => self.verify_store(&Place::find(store)?, out).await,
@@ -85,7 +81,14 @@ impl Verify {
                     let failure = Failure::new(Exit::Broken, invalid.code, invalid.to_string());
                     let event = invalid.event.map(|id| id.to_string());
                     let aggregate = invalid.aggregate.map(|key| key.to_string());
-                    return Err(self.refuse(failure, event, aggregate, None, Some(invalid.position.get()), out)?);
+                    return Err(self.refuse(
+                        failure,
+                        event,
+                        aggregate,
+                        None,
+                        Some(invalid.position.get()),
+                        out,
+                    )?);
                 }
                 Err(error) => return Err(error.into()),
             };
@@ -95,7 +98,9 @@ impl Verify {
             }
             if let Err(error) = verifier.push(&read.event) {
                 bar.finish_and_clear();
-                let ReadEvent { position, event, .. } = &read;
+                let ReadEvent {
+                    position, event, ..
+                } = &read;
                 return Err(self.refuse(
                     Failure::from(error),
                     Some(event.event.id.to_string()),
@@ -107,6 +112,11 @@ impl Verify {
             }
         }
         bar.finish_and_clear();
+        if let (0, Some(entity)) = (count, &self.entity) {
+            let message = format!("there is no aggregate of `{entity}`");
+            return Err(Failure::new(Exit::NotFound, "aggregate-not-found", message)
+                .help("`cim stats` and `cim aggregate list` show what is there"));
+        }
         let summary = verifier.finish();
         if self.json {
             return out.json(&json!({
@@ -121,7 +131,7 @@ impl Verify {
                 "store_id": store.info().store_id.to_string(),
             }));
         }
-        print_summary(&summary, "chain", out)
+        print_summary(&summary, Verified::Chain, out)
     }
 
     /// Says which event is bad: as JSON on standard output if that is asked for.
@@ -154,9 +164,7 @@ impl Verify {
         if let Some(position) = position {
             failure.message = format!("{} (position {position})", failure.message);
         }
-        Ok(failure.help(
-            "`cim copy --until-broken FROM TO` saves what is sound into a new store",
-        ))
+        Ok(failure.help("`cim copy --until-broken FROM TO` saves what is sound into a new store"))
     }
 
     fn verify_export(&self, path: &Path, out: &mut Output) -> Result<(), Failure> {
@@ -164,9 +172,7 @@ impl Verify {
             Box::new(std::io::stdin().lock())
         } else {
             Box::new(File::open(path).map_err(|error| {
-                let not_found = error.kind() == std::io::ErrorKind::NotFound;
-                let exit = if not_found { Exit::NotFound } else { Exit::Failed };
-                Failure::new(exit, "io", format!("`{}` cannot be read: {error}", path.display()))
+                Failure::file("read", path, &error)
                     .help("give the path of an export, as `cim export FILE` writes it")
             })?)
         };
@@ -176,13 +182,7 @@ impl Verify {
             let read = match input.read(&mut chunk) {
                 Ok(read) => read,
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
-                Err(error) => {
-                    return Err(Failure::new(
-                        Exit::Failed,
-                        "io",
-                        format!("`{}` cannot be read: {error}", path.display()),
-                    ));
-                }
+                Err(error) => return Err(Failure::file("read", path, &error)),
             };
             if read == 0 {
                 break verifier.finish();
@@ -204,7 +204,7 @@ impl Verify {
                     digest: report.digest,
                     heads: report.heads,
                 };
-                print_summary(&summary, report.verified.as_str(), out)
+                print_summary(&summary, report.verified, out)
             }
             Err(error) => {
                 let mut failure = Failure::of(Exit::Broken, error.code(), &error)
@@ -216,7 +216,11 @@ impl Verify {
     }
 }
 
-fn print_summary(summary: &StoreSummary, verified: &str, out: &mut Output) -> Result<(), Failure> {
+fn print_summary(
+    summary: &StoreSummary,
+    verified: Verified,
+    out: &mut Output,
+) -> Result<(), Failure> {
     out.line(&format!("verified    {verified}"))?;
     out.line(&format!("events      {}", summary.events))?;
     out.line(&format!("aggregates  {}", summary.aggregates))?;
@@ -225,6 +229,6 @@ fn print_summary(summary: &StoreSummary, verified: &str, out: &mut Output) -> Re
         out.line(&format!("heads       {heads}"))?;
     }
     out.flush()?;
-    say(NOT_PROVEN);
+    say(verified.not_proven());
     Ok(())
 }

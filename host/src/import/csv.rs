@@ -20,10 +20,17 @@ pub fn read_csv(bytes: &[u8], mapping: &Mapping) -> Result<Rows, ImportError> {
     let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
     let text = str::from_utf8(bytes).map_err(|error| not_utf8(bytes, error.valid_up_to()))?;
     let lines = scan(text.as_bytes())?;
-    let mut reader =
-        ReaderBuilder::new().has_headers(false).flexible(true).from_reader(text.as_bytes());
-    let mut records = reader.records().map(|record| record.map_err(internal)).zip(lines);
-    let Some((header, _)) = records.next() else { return Err(ImportError::NoHeader) };
+    let mut reader = ReaderBuilder::new()
+        .has_headers(false)
+        .flexible(true)
+        .from_reader(text.as_bytes());
+    let mut records = reader
+        .records()
+        .map(|record| record.map_err(internal))
+        .zip(lines);
+    let Some((header, _)) = records.next() else {
+        return Err(ImportError::NoHeader);
+    };
     let header = Header::new(&header?, mapping)?;
     let mut rows = Rows::default();
     for (record, line) in records {
@@ -60,14 +67,19 @@ impl Header {
     fn new(names: &StringRecord, mapping: &Mapping) -> Result<Self, ImportError> {
         let mut seen = HashSet::new();
         if let Some(name) = names.iter().find(|name| !seen.insert(*name)) {
-            return Err(ImportError::RepeatedColumn { name: name.to_owned() });
+            return Err(ImportError::RepeatedColumn {
+                name: name.to_owned(),
+            });
         }
         let find = |option, name: &str| {
-            names.iter().position(|column| column == name).ok_or_else(|| ImportError::NoColumn {
-                option,
-                name: name.to_owned(),
-                columns: names.iter().map(str::to_owned).collect(),
-            })
+            names
+                .iter()
+                .position(|column| column == name)
+                .ok_or_else(|| ImportError::NoColumn {
+                    option,
+                    name: name.to_owned(),
+                    columns: names.iter().map(str::to_owned).collect(),
+                })
         };
         let keys = names.iter().enumerate().map(|(at, name)| {
             let mut key = vec![if at == 0 { b'{' } else { b',' }];
@@ -85,7 +97,10 @@ impl Header {
     }
 
     fn column(&self, at: usize) -> Column {
-        Column { number: at + 1, name: self.names.get(at).map(str::to_owned) }
+        Column {
+            number: at + 1,
+            name: self.names.get(at).map(str::to_owned),
+        }
     }
 
     fn payload(&self, record: &StringRecord) -> Bytes {
@@ -121,7 +136,10 @@ fn scan(bytes: &[u8]) -> Result<Vec<u64>, ImportError> {
         // Field by field, to the record's end.
         loop {
             let fault = |fault| {
-                let column = Column { number: column, name: None };
+                let column = Column {
+                    number: column,
+                    name: None,
+                };
                 Err(ImportError::row(start, Some(column), fault))
             };
             if bytes.get(at) == Some(&b'"') {
@@ -142,7 +160,10 @@ fn scan(bytes: &[u8]) -> Result<Vec<u64>, ImportError> {
                 }
             } else {
                 let other = |byte: &u8| matches!(byte, b',' | b'\r' | b'\n');
-                at += bytes[at..].iter().position(other).unwrap_or(bytes.len() - at);
+                at += bytes[at..]
+                    .iter()
+                    .position(other)
+                    .unwrap_or(bytes.len() - at);
             }
             match bytes.get(at) {
                 Some(b',') => at += 1,
@@ -171,7 +192,10 @@ fn line_end(bytes: &[u8]) -> Option<usize> {
 fn not_utf8(bytes: &[u8], at: usize) -> ImportError {
     let before = &bytes[..at];
     let line = 1 + before.iter().filter(|byte| **byte == b'\n').count() as u64;
-    let start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+    let start = before
+        .iter()
+        .rposition(|byte| *byte == b'\n')
+        .map_or(0, |end| end + 1);
     let number = 1 + before[start..].iter().filter(|byte| **byte == b',').count();
     ImportError::row(line, Some(Column { number, name: None }), RowFault::Utf8)
 }
@@ -223,9 +247,18 @@ mod tests {
         assert_eq!(
             rows,
             [
-                (3, r#"{"id":"a","type":"Made","at":"2020-01-01 00:00:00","n\"1":""}"#),
-                (4, r#"{"id":"b","type":"Made","at":"2020-01-01T00:00:00Z","n\"1":"x\ny"}"#),
-                (6, r#"{"id":"b","type":"Made","at":"2020-01-01T00:00:01Z","n\"1":"ü"}"#),
+                (
+                    3,
+                    r#"{"id":"a","type":"Made","at":"2020-01-01 00:00:00","n\"1":""}"#
+                ),
+                (
+                    4,
+                    r#"{"id":"b","type":"Made","at":"2020-01-01T00:00:00Z","n\"1":"x\ny"}"#
+                ),
+                (
+                    6,
+                    r#"{"id":"b","type":"Made","at":"2020-01-01T00:00:01Z","n\"1":"ü"}"#
+                ),
             ]
         );
     }
@@ -233,12 +266,28 @@ mod tests {
     #[test]
     fn a_fault_is_named_with_line_and_column() {
         refused(b"", "the CSV file has no line of column names");
-        refused(b"id,type,when\n", "there is no column `at`, which `--time-field` names");
-        refused(b"id,type,at,id\n", "the column `id` stands twice in the first line");
-        let row = |row: &str| format!("id,type,at\na,Made,2020-01-01T00:00:00Z\n{row}").into_bytes();
-        refused(&row("b,Made"), "line 3, column 3 (`at`): expected 3 fields, found 2");
-        refused(&row("b,Made,x,y"), "line 3, column 4: expected 3 fields, found 4");
-        refused(&row("b,\"Made,x\n\n"), "line 3, column 2: the quoted field has no closing quote");
+        refused(
+            b"id,type,when\n",
+            "there is no column `at`, which `--time-field` names",
+        );
+        refused(
+            b"id,type,at,id\n",
+            "the column `id` stands twice in the first line",
+        );
+        let row =
+            |row: &str| format!("id,type,at\na,Made,2020-01-01T00:00:00Z\n{row}").into_bytes();
+        refused(
+            &row("b,Made"),
+            "line 3, column 3 (`at`): expected 3 fields, found 2",
+        );
+        refused(
+            &row("b,Made,x,y"),
+            "line 3, column 4: expected 3 fields, found 4",
+        );
+        refused(
+            &row("b,\"Made,x\n\n"),
+            "line 3, column 2: the quoted field has no closing quote",
+        );
         refused(
             &row("b,\"Ma\"de,x"),
             "line 3, column 2: expected a comma or the line's end behind the closing quote",
@@ -264,7 +313,10 @@ mod tests {
 
     #[test]
     fn ids_that_are_no_tokens_can_be_encoded() {
-        let mapping = Mapping { id_encode: true, ..mapping() };
+        let mapping = Mapping {
+            id_encode: true,
+            ..mapping()
+        };
         let rows = read_csv(b"id,type,at\nb.c?,Made,2020-01-01T00:00:00Z\n", &mapping);
         assert_eq!(rows.expect("rows").rows[0].id.as_str(), "Yi5jPw");
     }

@@ -197,7 +197,9 @@ impl ImportError {
             Self::Row { fault, .. } => return fault.help().map(str::to_owned),
             Self::Types { .. } => "write one of the texts in the whole file, then import it again",
             Self::Operations { .. } => "rename one of the types in the file, then import it again",
-            Self::Late { .. } => "to store late rows behind the others, run it with `--late append`",
+            Self::Late { .. } => {
+                "to store late rows behind the others, run it with `--late append`"
+            }
             Self::Filtered { .. } => "make a whole export with `cim export FILE`",
             Self::Differs { .. } => "import into a new store: `--store sqlite:NEW.db`",
             Self::Append(AppendError::Conflict { .. } | AppendError::Unknown { .. }) => {
@@ -212,7 +214,11 @@ impl ImportError {
 
     /// A fault in a row.
     pub(super) fn row(line: u64, column: Option<Column>, fault: RowFault) -> Self {
-        Self::Row { line, column, fault: Box::new(fault) }
+        Self::Row {
+            line,
+            column,
+            fault: Box::new(fault),
+        }
     }
 }
 
@@ -266,7 +272,11 @@ impl fmt::Display for ImportError {
             Self::NoColumn { option, name, .. } => {
                 write!(f, "there is no column `{name}`, which `{option}` names")
             }
-            Self::Row { line, column, fault } => {
+            Self::Row {
+                line,
+                column,
+                fault,
+            } => {
                 write!(f, "line {line}")?;
                 if let Some(Column { number, name }) = column {
                     write!(f, ", column {number}")?;
@@ -285,7 +295,10 @@ impl fmt::Display for ImportError {
                 Ok(())
             }
             Self::Operations { entity, collisions } => {
-                write!(f, "different event types of `{entity}` would have one operation")?;
+                write!(
+                    f,
+                    "different event types of `{entity}` would have one operation"
+                )?;
                 for (operation, types) in collisions {
                     let types: Vec<_> = types.iter().map(|name| format!("`{name}`")).collect();
                     write!(f, "; {} → `{operation}`", types.join(" and "))?;
@@ -293,13 +306,23 @@ impl fmt::Display for ImportError {
                 Ok(())
             }
             Self::Template(_) => f.write_str("the store cannot have events of this entity"),
-            Self::Late { line, aggregate, time, head, count } => {
+            Self::Late {
+                line,
+                aggregate,
+                time,
+                head,
+                count,
+            } => {
                 write!(
                     f,
                     "line {line}: the row is new, but older than the last event of `{aggregate}`: \
                      expected a time from `{head}` on, found `{time}`"
                 )?;
-                if *count > 1 { write!(f, " ({count} such rows)") } else { Ok(()) }
+                if *count > 1 {
+                    write!(f, " ({count} such rows)")
+                } else {
+                    Ok(())
+                }
             }
             Self::Export(_) => f.write_str("the export cannot be trusted"),
             Self::Filtered { filter } => write!(
@@ -307,7 +330,12 @@ impl fmt::Display for ImportError {
                 "the export was filtered by `{filter}`: histories in it may have gaps, which no \
                  store takes"
             ),
-            Self::Differs { aggregate, version, expected, found } => write!(
+            Self::Differs {
+                aggregate,
+                version,
+                expected,
+                found,
+            } => write!(
                 f,
                 "the store has another version {version} of `{aggregate}`: expected `{expected}`, \
                  found `{found}`"
@@ -332,7 +360,11 @@ impl fmt::Display for RowFault {
             Self::Json(error) => write!(f, "not valid JSON: {}", error.why),
             Self::NotObject { found } => write!(f, "expected a JSON object, found {found}"),
             Self::Missing { field } => write!(f, "the field `{field}` is missing"),
-            Self::Kind { field, expected, found } => {
+            Self::Kind {
+                field,
+                expected,
+                found,
+            } => {
                 write!(f, "the field `{field}` must be {expected}, found {found}")
             }
             Self::Id(error) => error.fmt(f),

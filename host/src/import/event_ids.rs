@@ -35,7 +35,10 @@ impl Origin<'_> {
         list.bytes(self.payload);
         list.integer(self.ordinal);
         let digest = list.0.finalize();
-        let (entropy, _) = digest.as_bytes().split_first_chunk().expect("a digest has 32 bytes");
+        let (entropy, _) = digest
+            .as_bytes()
+            .split_first_chunk()
+            .expect("a digest has 32 bytes");
         EventId::from_parts(self.time, *entropy)
     }
 }

@@ -105,7 +105,9 @@ impl Events {
             if let Some(event) = self.ready.next() {
                 return Ok(Some(event));
             }
-            let Some(mut reader) = self.reader.take() else { return Ok(None) };
+            let Some(mut reader) = self.reader.take() else {
+                return Ok(None);
+            };
             let length = self.file.read(&mut self.piece).map_err(unreadable)?;
             if length == 0 {
                 reader.finish()?;

@@ -22,9 +22,9 @@ pub enum Json {
     /// A string.
     Text(String),
     /// An array.
-    List(Vec<Json>),
+    List(Vec<Self>),
     /// An object, in its order.
-    Object(Vec<(String, Json)>),
+    Object(Vec<(String, Self)>),
 }
 
 impl Json {
@@ -38,7 +38,11 @@ impl Json {
             let why = error.to_string();
             // The place stands in fields of its own.
             let end = why.rfind(" at line ").unwrap_or(why.len());
-            JsonError { line: error.line(), column: error.column(), why: why[..end].to_owned() }
+            JsonError {
+                line: error.line(),
+                column: error.column(),
+                why: why[..end].to_owned(),
+            }
         })
     }
 
@@ -55,12 +59,15 @@ impl Json {
 
     fn member(&self, name: &str) -> Option<&Self> {
         match self {
-            Self::Object(members) => {
-                members.iter().find_map(|(other, value)| (other == name).then_some(value))
-            }
+            Self::Object(members) => members
+                .iter()
+                .find_map(|(other, value)| (other == name).then_some(value)),
             Self::List(items) => {
                 let canonical = name == "0" || !name.starts_with(['0', '+']);
-                name.parse::<usize>().ok().filter(|_| canonical).and_then(|at| items.get(at))
+                name.parse::<usize>()
+                    .ok()
+                    .filter(|_| canonical)
+                    .and_then(|at| items.get(at))
             }
             _ => None,
         }
@@ -92,7 +99,11 @@ pub struct JsonError {
 
 impl fmt::Display for JsonError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "not valid JSON at line {}, column {}: {}", self.line, self.column, self.why)
+        write!(
+            f,
+            "not valid JSON at line {}, column {}: {}",
+            self.line, self.column, self.why
+        )
     }
 }
 
@@ -154,7 +165,11 @@ impl<'de> Visitor<'de> for Values {
         let mut names = HashSet::new();
         while let Some(name) = map.next_key::<String>()? {
             if !names.insert(name.clone()) {
-                let name: String = name.chars().take(160).flat_map(char::escape_debug).collect();
+                let name: String = name
+                    .chars()
+                    .take(160)
+                    .flat_map(char::escape_debug)
+                    .collect();
                 return Err(A::Error::custom(format!("the name `{name}` stands twice")));
             }
             members.push((name, map.next_value()?));
@@ -188,7 +203,17 @@ mod tests {
             fault(r#"{"a":1,"b":{"c":1,"c":2}}"#),
             "not valid JSON at line 1, column 21: the name `c` stands twice"
         );
-        for bad in ["", "{", "{'a':1}", "[1,]", "01", "nan", "{} {}", "\"\u{1}\"", r#""\ud800""#] {
+        for bad in [
+            "",
+            "{",
+            "{'a':1}",
+            "[1,]",
+            "01",
+            "nan",
+            "{} {}",
+            "\"\u{1}\"",
+            r#""\ud800""#,
+        ] {
             fault(bad);
         }
         assert!(Json::parse(b"\"\xff\"").is_err());

@@ -28,7 +28,10 @@ pub fn read_jsonl(bytes: &[u8], mapping: &Mapping) -> Result<Rows, ImportError> 
 
 fn row(number: u64, line: Bytes, mapping: &Mapping, rows: &mut Rows) -> Result<(), ImportError> {
     let at = |column, fault| {
-        let column = Some(Column { number: column, name: None });
+        let column = Some(Column {
+            number: column,
+            name: None,
+        });
         ImportError::row(number, column, fault)
     };
     if let Err(error) = str::from_utf8(&line) {
@@ -41,9 +44,18 @@ fn row(number: u64, line: Bytes, mapping: &Mapping, rows: &mut Rows) -> Result<(
     let fault = |fault| ImportError::row(number, None, fault);
     let fields = Fields {
         line: number,
-        id: (text(&json, &mapping.id_field, Numbers::Take).map_err(fault)?, None),
-        event_type: (text(&json, &mapping.type_field, Numbers::Refuse).map_err(fault)?, None),
-        time: (text(&json, &mapping.time_field, Numbers::Refuse).map_err(fault)?, None),
+        id: (
+            text(&json, &mapping.id_field, Numbers::Take).map_err(fault)?,
+            None,
+        ),
+        event_type: (
+            text(&json, &mapping.type_field, Numbers::Refuse).map_err(fault)?,
+            None,
+        ),
+        time: (
+            text(&json, &mapping.time_field, Numbers::Refuse).map_err(fault)?,
+            None,
+        ),
     };
     rows.push(mapping, fields, line)
 }
@@ -62,10 +74,14 @@ fn text<'a>(json: &'a Json, field: &str, numbers: Numbers) -> Result<&'a str, Ro
     };
     match (json.at(field), numbers) {
         (Some(Json::Text(text)), _) | (Some(Json::Integer(text)), Numbers::Take) => Ok(text),
-        (Some(other), _) => {
-            Err(RowFault::Kind { field: field.to_owned(), expected, found: other.kind() })
-        }
-        (None, _) => Err(RowFault::Missing { field: field.to_owned() }),
+        (Some(other), _) => Err(RowFault::Kind {
+            field: field.to_owned(),
+            expected,
+            found: other.kind(),
+        }),
+        (None, _) => Err(RowFault::Missing {
+            field: field.to_owned(),
+        }),
     }
 }
 
@@ -95,21 +111,35 @@ mod tests {
     #[test]
     fn a_payload_is_the_line_s_bytes() {
         let one = r#"{ "of":{"id":7},"type":"made","at":"2020-01-01T00:00:00Z", "n":1.50 }"#;
-        let rows = read(format!("{one}\r\n\n{one}").as_bytes()).expect("rows").rows;
+        let rows = read(format!("{one}\r\n\n{one}").as_bytes())
+            .expect("rows")
+            .rows;
         assert_eq!(rows.iter().map(|row| row.line).collect::<Vec<_>>(), [1, 3]);
-        assert!(rows.iter().all(|row| row.payload == one && row.id.as_str() == "7"));
+        assert!(
+            rows.iter()
+                .all(|row| row.payload == one && row.id.as_str() == "7")
+        );
         assert_eq!(rows[0].event_type.as_str(), "Made");
     }
 
     #[test]
     fn a_fault_is_named_with_line_and_column() {
-        refused(b"\n[]", "line 2, column 1: expected a JSON object, found an array");
-        refused(b"{\"a\":}", "line 1, column 6: not valid JSON: expected value");
+        refused(
+            b"\n[]",
+            "line 2, column 1: expected a JSON object, found an array",
+        );
+        refused(
+            b"{\"a\":}",
+            "line 1, column 6: not valid JSON: expected value",
+        );
         refused(
             b"{\"a\":1,\"a\":2}",
             "line 1, column 11: not valid JSON: the name `a` stands twice",
         );
-        refused(b"{\"a\":\"\xff\"}", "line 1, column 7: the bytes are not UTF-8");
+        refused(
+            b"{\"a\":\"\xff\"}",
+            "line 1, column 7: the bytes are not UTF-8",
+        );
         refused(b"{\"of\":{}}", "line 1: the field `/of/id` is missing");
         refused(
             b"{\"of\":{\"id\":1.5}}",

@@ -23,8 +23,15 @@ pub fn event_type(text: &str) -> Result<EventType, TypeNameError> {
         }
     }
     EventType::new(&name).map_err(|source| {
-        let shown: String = text.chars().take(160).flat_map(char::escape_debug).collect();
-        TypeNameError { text: shown, source }
+        let shown: String = text
+            .chars()
+            .take(160)
+            .flat_map(char::escape_debug)
+            .collect();
+        TypeNameError {
+            text: shown,
+            source,
+        }
     })
 }
 

@@ -48,24 +48,38 @@ impl Plan {
         mapping: &Mapping,
         template: &StoreTemplate,
     ) -> Result<Self, ImportError> {
-        let Mapping { namespace, entity, .. } = mapping;
-        template.template().entity_filter(namespace, entity).map_err(ImportError::Template)?;
+        let Mapping {
+            namespace, entity, ..
+        } = mapping;
+        template
+            .template()
+            .entity_filter(namespace, entity)
+            .map_err(ImportError::Template)?;
         let collisions = rows.names.collisions();
         if !collisions.is_empty() {
             return Err(ImportError::Types { collisions });
         }
         let types = rows.names.types();
         check_operations(entity, &types)?;
-        let Rows { mut rows, without_offset, .. } = rows;
+        let Rows {
+            mut rows,
+            without_offset,
+            ..
+        } = rows;
         rows.sort_by_key(|row| row.time);
         let mut ordinals = HashMap::new();
-        let events = rows.into_iter().map(|row| planned(row, mapping, &mut ordinals));
+        let events = rows
+            .into_iter()
+            .map(|row| planned(row, mapping, &mut ordinals));
         let events = events.collect::<Result<Vec<_>, _>>()?;
         Ok(Self {
             namespace: namespace.clone(),
             entity: entity.clone(),
-            aggregates: events.iter().map(|planned| &planned.id).collect::<HashSet<_>>().len()
-                as u64,
+            aggregates: events
+                .iter()
+                .map(|planned| &planned.id)
+                .collect::<HashSet<_>>()
+                .len() as u64,
             events,
             types: types.len() as u64,
             times_without_offset: without_offset,
@@ -98,14 +112,14 @@ impl Plan {
 }
 
 /// Refuses two types with one operation: their events would have one subject.
-fn check_operations(
-    entity: &Entity,
-    types: &[cim_core::id::EventType],
-) -> Result<(), ImportError> {
+fn check_operations(entity: &Entity, types: &[cim_core::id::EventType]) -> Result<(), ImportError> {
     let mut by_operation: BTreeMap<Operation, BTreeSet<_>> = BTreeMap::new();
     for event_type in types {
         if let Ok(operation) = Operation::of_event(event_type, entity) {
-            by_operation.entry(operation).or_default().insert(event_type.clone());
+            by_operation
+                .entry(operation)
+                .or_default()
+                .insert(event_type.clone());
         }
     }
     let collisions: Vec<_> = by_operation
@@ -116,7 +130,10 @@ fn check_operations(
     if collisions.is_empty() {
         return Ok(());
     }
-    Err(ImportError::Operations { entity: entity.clone(), collisions })
+    Err(ImportError::Operations {
+        entity: entity.clone(),
+        collisions,
+    })
 }
 
 fn planned(
@@ -137,7 +154,11 @@ fn planned(
     // Rows with one first id are identical, since it is a digest of all that is compared.
     let ordinal = ordinals.entry(first).or_default();
     origin.ordinal = *ordinal;
-    let id = if *ordinal == 0 { first } else { origin.event_id() };
+    let id = if *ordinal == 0 {
+        first
+    } else {
+        origin.event_id()
+    };
     *ordinal += 1;
     let event = NewEvent {
         id,
@@ -155,9 +176,17 @@ fn planned(
     };
     let size = event_size(&event);
     if size > MAX_EVENT_SIZE {
-        return Err(ImportError::row(row.line, None, RowFault::TooLarge { size }));
+        return Err(ImportError::row(
+            row.line,
+            None,
+            RowFault::TooLarge { size },
+        ));
     }
-    Ok(Planned { line: row.line, id: row.id, event })
+    Ok(Planned {
+        line: row.line,
+        id: row.id,
+        event,
+    })
 }
 
 #[cfg(test)]
@@ -185,7 +214,13 @@ mod tests {
              a,B,2020-01-01 00:00:00Z\n",
         )
         .expect("a plan");
-        assert_eq!(plan.events.iter().map(|event| event.line).collect::<Vec<_>>(), [5, 3, 4, 2]);
+        assert_eq!(
+            plan.events
+                .iter()
+                .map(|event| event.line)
+                .collect::<Vec<_>>(),
+            [5, 3, 4, 2]
+        );
         assert_eq!((plan.events(), plan.aggregates(), plan.types()), (4, 2, 3));
         assert_eq!(plan.times_without_offset(), 3);
     }

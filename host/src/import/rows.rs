@@ -74,17 +74,30 @@ impl Rows {
         fields: Fields<'_>,
         payload: Bytes,
     ) -> Result<(), ImportError> {
-        let Fields { line, id, event_type, time } = fields;
+        let Fields {
+            line,
+            id,
+            event_type,
+            time,
+        } = fields;
         let at = |column, fault| ImportError::row(line, column, fault);
         let id = self.id(mapping, id.0).map_err(|fault| at(id.1, fault))?;
-        let (event_type, operation) =
-            self.event_type(mapping, event_type.0).map_err(|fault| at(event_type.1, fault))?;
-        let found = Timestamp::parse_lenient(time.0)
-            .map_err(|error| at(time.1, RowFault::Time(error)))?;
+        let (event_type, operation) = self
+            .event_type(mapping, event_type.0)
+            .map_err(|fault| at(event_type.1, fault))?;
+        let found =
+            Timestamp::parse_lenient(time.0).map_err(|error| at(time.1, RowFault::Time(error)))?;
         if !found.had_offset {
             self.without_offset += 1;
         }
-        self.rows.push(Row { line, id, event_type, operation, time: found.timestamp, payload });
+        self.rows.push(Row {
+            line,
+            id,
+            event_type,
+            operation,
+            time: found.timestamp,
+            payload,
+        });
         Ok(())
     }
 
@@ -111,9 +124,10 @@ impl Rows {
         if let Some(known) = self.operations.get(&event_type) {
             return Ok((event_type, known.clone()));
         }
-        let operation = Operation::of_event(&event_type, &mapping.entity)
-            .map_err(RowFault::Operation)?;
-        self.operations.insert(event_type.clone(), operation.clone());
+        let operation =
+            Operation::of_event(&event_type, &mapping.entity).map_err(RowFault::Operation)?;
+        self.operations
+            .insert(event_type.clone(), operation.clone());
         Ok((event_type, operation))
     }
 }

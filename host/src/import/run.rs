@@ -88,7 +88,10 @@ pub async fn run(
         }
         let count = step.len() as u64;
         let appends = appends(&plan, step, &heads);
-        let ids: Vec<_> = appends.iter().map(|append| append.aggregate.id.clone()).collect();
+        let ids: Vec<_> = appends
+            .iter()
+            .map(|append| append.aggregate.id.clone())
+            .collect();
         let answers = append_surely(store, appends).await?;
         for (id, answer) in ids.into_iter().zip(answers) {
             heads.entry(id).or_default().version = Some(answer.receipt().version);
@@ -117,14 +120,16 @@ async fn take_new(
     let keys: Vec<AggregateKey> = ids.into_iter().map(|id| plan.key(id)).collect();
     let mut known = HashMap::with_capacity(keys.len());
     let mut present = HashSet::new();
-    let mut histories =
-        stream::iter(keys).map(|key| history(store, key)).buffered(READERS);
+    let mut histories = stream::iter(keys)
+        .map(|key| history(store, key))
+        .buffered(READERS);
     while let Some((id, found, events)) = histories.try_next().await? {
         known.insert(id, found);
         present.extend(events);
     }
     drop(histories);
-    plan.events.retain(|planned| !present.contains(&planned.event.id));
+    plan.events
+        .retain(|planned| !present.contains(&planned.event.id));
     Ok(known)
 }
 
@@ -148,8 +153,14 @@ async fn history(
 
 fn refuse_late(plan: &Plan, heads: &HashMap<AggregateId, Known>) -> Result<(), ImportError> {
     let head_of = |planned: &Planned| heads.get(&planned.id).and_then(|known| known.time);
-    let is_late = |planned: &&Planned| head_of(planned).is_some_and(|head| planned.event.timestamp < head);
-    let Some(first) = plan.events.iter().filter(is_late).min_by_key(|planned| planned.line) else {
+    let is_late =
+        |planned: &&Planned| head_of(planned).is_some_and(|head| planned.event.timestamp < head);
+    let Some(first) = plan
+        .events
+        .iter()
+        .filter(is_late)
+        .min_by_key(|planned| planned.line)
+    else {
         return Ok(());
     };
     Err(ImportError::Late {
@@ -223,35 +234,53 @@ mod tests {
     fn rows(numbers: std::ops::Range<u64>) -> Vec<String> {
         let row = |number: u64| {
             let (minute, second) = (number / 60, number % 60);
-            format!("a{},Made,2020-01-01T00:{minute:02}:{second:02}Z\n", number % 7)
+            format!(
+                "a{},Made,2020-01-01T00:{minute:02}:{second:02}Z\n",
+                number % 7
+            )
         };
         numbers.map(row).collect()
     }
 
-    async fn import(store: &MemoryStore, rows: &[String], late: Late) -> Result<Imported, ImportError> {
+    async fn import(
+        store: &MemoryStore,
+        rows: &[String],
+        late: Late,
+    ) -> Result<Imported, ImportError> {
         run(store, plan(rows), late, &mut |_, _| {}).await
     }
 
     async fn heads(store: &MemoryStore) -> Vec<String> {
         let list = store.aggregates(Default::default());
         let list: Vec<_> = list.try_collect().await.expect("aggregates");
-        list.iter().map(|entry| format!("{} {:?}", entry.aggregate, entry.head)).collect()
+        list.iter()
+            .map(|entry| format!("{} {:?}", entry.aggregate, entry.head))
+            .collect()
     }
 
     #[tokio::test]
     async fn the_same_file_appends_nothing_and_a_grown_one_the_rest() {
         let store = MemoryStore::new(StoreTemplate::default());
         let all = rows(0..2500);
-        let first = import(&store, &all[..1300], Late::Refuse).await.expect("imported");
-        assert_eq!((first.appended, first.present, first.aggregates), (1300, 0, 7));
-        let again = import(&store, &all[..1300], Late::Refuse).await.expect("imported");
+        let first = import(&store, &all[..1300], Late::Refuse)
+            .await
+            .expect("imported");
+        assert_eq!(
+            (first.appended, first.present, first.aggregates),
+            (1300, 0, 7)
+        );
+        let again = import(&store, &all[..1300], Late::Refuse)
+            .await
+            .expect("imported");
         assert_eq!((again.appended, again.present), (0, 1300));
         let rest = import(&store, &all, Late::Refuse).await.expect("imported");
         assert_eq!((rest.appended, rest.present), (1200, 1300));
 
         let other = MemoryStore::new(StoreTemplate::default());
         let shuffled: Vec<_> = all.iter().rev().cloned().collect();
-        import(&other, &shuffled, Late::Refuse).await.expect("imported");
+        import(&other, &shuffled, Late::Refuse)
+            .await
+            .expect("imported");
         assert_eq!(heads(&other).await, heads(&store).await);
     }
 
@@ -269,6 +298,12 @@ mod tests {
         );
         let imported = import(&store, &all, Late::Append).await.expect("imported");
         assert_eq!((imported.appended, imported.present), (1, 90));
-        assert_eq!(import(&store, &all, Late::Refuse).await.expect("imported").appended, 0);
+        assert_eq!(
+            import(&store, &all, Late::Refuse)
+                .await
+                .expect("imported")
+                .appended,
+            0
+        );
     }
 }

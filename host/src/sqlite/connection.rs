@@ -33,7 +33,10 @@ pub(super) struct Connections {
 
 impl Connections {
     pub(super) fn new(path: &Path) -> Self {
-        Self { path: path.to_owned(), idle: Mutex::new(Vec::new()) }
+        Self {
+            path: path.to_owned(),
+            idle: Mutex::new(Vec::new()),
+        }
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -45,13 +48,20 @@ impl Connections {
         &self,
         use_it: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> rusqlite::Result<T> {
-        let kept = self.idle.lock().expect("no code panics while it holds the lock").pop();
+        let kept = self
+            .idle
+            .lock()
+            .expect("no code panics while it holds the lock")
+            .pop();
         let connection = match kept {
             Some(connection) => connection,
             None => self.open_for_reading()?,
         };
         let answer = use_it(&connection)?;
-        let mut idle = self.idle.lock().expect("no code panics while it holds the lock");
+        let mut idle = self
+            .idle
+            .lock()
+            .expect("no code panics while it holds the lock");
         if idle.len() < MAX_IDLE {
             idle.push(connection);
         }
@@ -84,18 +94,26 @@ pub(super) fn create(path: &Path, template: &StoreTemplate) -> Result<(), StoreE
         .map_err(|error| foreign(path, error))?;
     if tables > 0 {
         let why = "there is a database already".to_owned();
-        return Err(StoreError::Foreign { url: url(path), why });
+        return Err(StoreError::Foreign {
+            url: url(path),
+            why,
+        });
     }
     let mode: String = connection
         .query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))
         .map_err(fault)?;
     if mode != "wal" {
         let why = format!("the file system has no write-ahead log (journal mode `{mode}`)");
-        return Err(StoreError::Foreign { url: url(path), why });
+        return Err(StoreError::Foreign {
+            url: url(path),
+            why,
+        });
     }
     let template = serde_json::to_string(template).expect("a template is plain JSON");
     let transaction = connection.transaction().map_err(fault)?;
-    transaction.execute_batch(include_str!("schema.sql")).map_err(fault)?;
+    transaction
+        .execute_batch(include_str!("schema.sql"))
+        .map_err(fault)?;
     let created_at = i64::try_from(clock::now().micros()).expect("times fit");
     transaction
         .execute(
@@ -103,8 +121,12 @@ pub(super) fn create(path: &Path, template: &StoreTemplate) -> Result<(), StoreE
             params![clock::store_id().as_bytes(), template, created_at],
         )
         .map_err(fault)?;
-    transaction.pragma_update(None, "application_id", APPLICATION_ID).map_err(fault)?;
-    transaction.pragma_update(None, "user_version", SCHEMA_VERSION).map_err(fault)?;
+    transaction
+        .pragma_update(None, "application_id", APPLICATION_ID)
+        .map_err(fault)?;
+    transaction
+        .pragma_update(None, "user_version", SCHEMA_VERSION)
+        .map_err(fault)?;
     transaction.commit().map_err(fault)
 }
 
@@ -114,11 +136,16 @@ pub(super) fn read_info(path: &Path) -> Result<StoreInfo, StoreError> {
         return Err(StoreError::NotFound { url: url(path) });
     }
     let fault = |error: rusqlite::Error| foreign(path, error);
-    let strange = |why: String| StoreError::Foreign { url: url(path), why };
+    let strange = |why: String| StoreError::Foreign {
+        url: url(path),
+        why,
+    };
     let connection = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(fault)?;
     let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
-    let (application, version) =
-        (pragma("application_id").map_err(fault)?, pragma("user_version").map_err(fault)?);
+    let (application, version) = (
+        pragma("application_id").map_err(fault)?,
+        pragma("user_version").map_err(fault)?,
+    );
     if application == 0 && version == 0 {
         let tables: i64 = connection
             .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
@@ -136,9 +163,17 @@ pub(super) fn read_info(path: &Path) -> Result<StoreInfo, StoreError> {
         )));
     }
     let row = connection
-        .query_row("SELECT store_id, template, created_at FROM store", [], |row| {
-            Ok((row.get::<_, Vec<u8>>(0)?, row.get::<_, String>(1)?, row.get::<_, i64>(2)?))
-        })
+        .query_row(
+            "SELECT store_id, template, created_at FROM store",
+            [],
+            |row| {
+                Ok((
+                    row.get::<_, Vec<u8>>(0)?,
+                    row.get::<_, String>(1)?,
+                    row.get::<_, i64>(2)?,
+                ))
+            },
+        )
         .optional()
         .map_err(fault)?;
     let (id, template, created_at) =
@@ -157,7 +192,10 @@ pub(super) fn read_info(path: &Path) -> Result<StoreInfo, StoreError> {
 
 /// A failure of the database or the disk.
 pub(super) fn io(doing: &str, source: rusqlite::Error) -> StoreError {
-    StoreError::Io { doing: doing.to_owned(), source: Box::new(source) }
+    StoreError::Io {
+        doing: doing.to_owned(),
+        source: Box::new(source),
+    }
 }
 
 fn open(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
@@ -169,9 +207,10 @@ fn open(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
 
 fn foreign(path: &Path, error: rusqlite::Error) -> StoreError {
     match error.sqlite_error_code() {
-        Some(rusqlite::ErrorCode::NotADatabase) => {
-            StoreError::Foreign { url: url(path), why: "it is no SQLite database".to_owned() }
-        }
+        Some(rusqlite::ErrorCode::NotADatabase) => StoreError::Foreign {
+            url: url(path),
+            why: "it is no SQLite database".to_owned(),
+        },
         _ => io("opening the store", error),
     }
 }

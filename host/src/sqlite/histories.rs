@@ -64,7 +64,11 @@ impl<'a> SqliteHistories<'a> {
             memory.heads.clear();
             memory.data_version = Some(data_version);
         }
-        Ok(Self { connection, memory, ids: Ids::Checked })
+        Ok(Self {
+            connection,
+            memory,
+            ids: Ids::Checked,
+        })
     }
 
     /// The same, with event ids looked up or not.
@@ -79,7 +83,9 @@ impl<'a> SqliteHistories<'a> {
         if self.memory.heads.len() >= MAX_AGGREGATES {
             self.memory.heads.clear();
         }
-        self.memory.heads.insert(event.aggregate.clone(), event.head());
+        self.memory
+            .heads
+            .insert(event.aggregate.clone(), event.head());
     }
 
     /// The position of the row that was written last.
@@ -167,16 +173,22 @@ impl Histories for SqliteHistories<'_> {
         if let Some(head) = self.memory.heads.get(aggregate) {
             return Ok(Some(HeadFound::Sound(*head)));
         }
-        let Some(id) = self.aggregate(aggregate)? else { return Ok(None) };
+        let Some(id) = self.aggregate(aggregate)? else {
+            return Ok(None);
+        };
         let last = self.one("aggregate = ?1 ORDER BY version DESC LIMIT 1", [id])?;
         Ok(last.map(|found| match found {
             Ok(stored) => match chain::check_cid(&stored.event) {
                 Ok(()) => HeadFound::Sound(stored.event.head()),
-                Err(error) => {
-                    HeadFound::Broken { position: stored.position, why: error.to_string() }
-                }
+                Err(error) => HeadFound::Broken {
+                    position: stored.position,
+                    why: error.to_string(),
+                },
             },
-            Err(invalid) => HeadFound::Broken { position: invalid.position, why: invalid.why },
+            Err(invalid) => HeadFound::Broken {
+                position: invalid.position,
+                why: invalid.why,
+            },
         }))
     }
 
@@ -185,7 +197,9 @@ impl Histories for SqliteHistories<'_> {
         aggregate: &AggregateKey,
         version: Version,
     ) -> rusqlite::Result<Option<Stored>> {
-        let Some(id) = self.aggregate(aggregate)? else { return Ok(None) };
+        let Some(id) = self.aggregate(aggregate)? else {
+            return Ok(None);
+        };
         let version = i64::try_from(version.get()).expect("versions are at most 2^53 - 1");
         let found = self.one("aggregate = ?1 AND version = ?2", [id, version])?;
         Ok(found.and_then(Result::ok))
@@ -212,7 +226,12 @@ pub(super) fn find_aggregate(
     key: &AggregateKey,
 ) -> rusqlite::Result<Option<i64>> {
     connection
-        .prepare_cached("SELECT id FROM aggregates WHERE namespace = ?1 AND entity = ?2 AND key = ?3")?
-        .query_row([key.namespace.as_str(), key.entity.as_str(), key.id.as_str()], |row| row.get(0))
+        .prepare_cached(
+            "SELECT id FROM aggregates WHERE namespace = ?1 AND entity = ?2 AND key = ?3",
+        )?
+        .query_row(
+            [key.namespace.as_str(), key.entity.as_str(), key.id.as_str()],
+            |row| row.get(0),
+        )
         .optional()
 }

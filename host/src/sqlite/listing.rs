@@ -26,7 +26,9 @@ pub(super) fn head(
     connection: &Connection,
     key: &AggregateKey,
 ) -> rusqlite::Result<Result<Option<Head>, StoreError>> {
-    let Some(id) = find_aggregate(connection, key)? else { return Ok(Ok(None)) };
+    let Some(id) = find_aggregate(connection, key)? else {
+        return Ok(Ok(None));
+    };
     let last = connection
         .prepare_cached(
             "SELECT version, cid, time, position FROM events \
@@ -43,21 +45,30 @@ pub(super) fn aggregates(
     select: AggregateSelect,
 ) -> BoxStream<'static, Result<AggregateEntry, StoreError>> {
     let limit = select.limit.unwrap_or(u64::MAX);
-    let lister = Lister { connections, select, last: None, remaining: limit, done: false };
-    stream::unfold((lister, VecDeque::new()), |(mut lister, mut page)| async move {
-        loop {
-            if let Some(item) = page.pop_front() {
-                return Some((item, (lister, page)));
+    let lister = Lister {
+        connections,
+        select,
+        last: None,
+        remaining: limit,
+        done: false,
+    };
+    stream::unfold(
+        (lister, VecDeque::new()),
+        |(mut lister, mut page)| async move {
+            loop {
+                if let Some(item) = page.pop_front() {
+                    return Some((item, (lister, page)));
+                }
+                if lister.done {
+                    return None;
+                }
+                let Ok(next) = tokio::task::spawn_blocking(|| lister.page()).await else {
+                    return None;
+                };
+                (lister, page) = next;
             }
-            if lister.done {
-                return None;
-            }
-            (lister, page) = match tokio::task::spawn_blocking(|| lister.page()).await {
-                Ok(next) => next,
-                Err(_) => return None,
-            };
-        }
-    })
+        },
+    )
     .boxed()
 }
 
@@ -99,7 +110,10 @@ impl Lister {
             namespace,
             entity,
             key,
-            self.select.namespace.as_ref().map(|namespace| namespace.as_str()),
+            self.select
+                .namespace
+                .as_ref()
+                .map(|namespace| namespace.as_str()),
             self.select.entity.as_ref().map(|entity| entity.as_str()),
             i64::try_from(limit).unwrap_or(i64::MAX),
         ])?;
@@ -132,25 +146,34 @@ fn entry(
     aggregate: AggregateKey,
     row: &rusqlite::Row<'_>,
 ) -> rusqlite::Result<Result<AggregateEntry, StoreError>> {
-    let number = |at| row.get::<_, i64>(at).map(|number| u64::try_from(number).unwrap_or(0));
+    let number = |at| {
+        row.get::<_, i64>(at)
+            .map(|number| u64::try_from(number).unwrap_or(0))
+    };
     let (version, time, position) = (number(0)?, number(2)?, number(3)?);
-    let cid = row.get_ref(1)?.as_blob().ok().and_then(|bytes| Cid::from_bytes(bytes).ok());
+    let cid = row
+        .get_ref(1)?
+        .as_blob()
+        .ok()
+        .and_then(|bytes| Cid::from_bytes(bytes).ok());
     let position = Position::new(position).unwrap_or(Position::FIRST);
-    Ok(match (Version::new(version), cid, Timestamp::from_micros(time)) {
-        (Ok(version), Some(cid), Ok(last_time)) => Ok(AggregateEntry {
-            aggregate,
-            head: Head { version, cid },
-            last_time,
-            last_position: position,
-        }),
-        _ => Err(StoreError::Invalid(InvalidEvent {
-            position,
-            aggregate: Some(aggregate),
-            event: None,
-            code: "row-invalid",
-            why: "its version, CID or time is not valid".to_owned(),
-        })),
-    })
+    Ok(
+        match (Version::new(version), cid, Timestamp::from_micros(time)) {
+            (Ok(version), Some(cid), Ok(last_time)) => Ok(AggregateEntry {
+                aggregate,
+                head: Head { version, cid },
+                last_time,
+                last_position: position,
+            }),
+            _ => Err(StoreError::Invalid(InvalidEvent {
+                position,
+                aggregate: Some(aggregate),
+                event: None,
+                code: "row-invalid",
+                why: "its version, CID or time is not valid".to_owned(),
+            })),
+        },
+    )
 }
 
 /// Counts of the whole store.
@@ -158,7 +181,14 @@ pub(super) fn stats(connection: &Connection, path: &Path) -> rusqlite::Result<St
     let (events, first, last, position) = connection.query_row(
         "SELECT count(*), min(time), max(time), max(position) FROM events",
         [],
-        |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get::<_, Option<i64>>(3)?)),
+        |row| {
+            Ok((
+                row.get(0)?,
+                row.get(1)?,
+                row.get(2)?,
+                row.get::<_, Option<i64>>(3)?,
+            ))
+        },
     )?;
     let aggregates = connection.query_row(
         "SELECT count(*) FROM aggregates WHERE EXISTS \
@@ -167,7 +197,9 @@ pub(super) fn stats(connection: &Connection, path: &Path) -> rusqlite::Result<St
         |row| row.get(0),
     )?;
     let types = connection
-        .prepare("SELECT type, count(*) AS n FROM events GROUP BY type ORDER BY n DESC, type LIMIT ?1")?
+        .prepare(
+            "SELECT type, count(*) AS n FROM events GROUP BY type ORDER BY n DESC, type LIMIT ?1",
+        )?
         .query_map([MAX_TYPES], |row| Ok((row.get(0)?, unsigned(row.get(1)?))))?
         .collect::<rusqlite::Result<_>>()?;
     let time = |micros: Option<i64>| {

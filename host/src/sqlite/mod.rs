@@ -51,8 +51,9 @@ impl SqliteStore {
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         let info = connection::read_info(path)?;
         let connections = Arc::new(Connections::new(path));
-        let connection =
-            connections.open_for_writing().map_err(|error| io("opening the store", error))?;
+        let connection = connections
+            .open_for_writing()
+            .map_err(|error| io("opening the store", error))?;
         let (sender, requests) = mpsc::channel(writer::MAX_WAITING);
         let (notify, committed) = watch::channel(());
         let writer = Writer {
@@ -69,7 +70,12 @@ impl SqliteStore {
                 doing: "starting the writer's thread".to_owned(),
                 source: Box::new(error),
             })?;
-        Ok(Self { info, connections, committed, writer: Mutex::new(Some((sender, thread))) })
+        Ok(Self {
+            info,
+            connections,
+            committed,
+            writer: Mutex::new(Some((sender, thread))),
+        })
     }
 
     /// Makes a new store in the file at `path` and opens it.
@@ -89,7 +95,9 @@ impl SqliteStore {
             retry_token: RetryToken::new(appends),
             cause: Some(Arc::new(StoreError::Closed)),
         };
-        let Some(sender) = self.sender() else { return Err(unknown(appends)) };
+        let Some(sender) = self.sender() else {
+            return Err(unknown(appends));
+        };
         let kept = appends.clone();
         if let Err(unsent) = sender.send(Request { appends, reply }).await {
             return Err(unknown(unsent.0.appends));
@@ -99,7 +107,10 @@ impl SqliteStore {
     }
 
     fn sender(&self) -> Option<mpsc::Sender<Request>> {
-        let writer = self.writer.lock().expect("no code panics while it holds the lock");
+        let writer = self
+            .writer
+            .lock()
+            .expect("no code panics while it holds the lock");
         writer.as_ref().map(|(sender, _)| sender.clone())
     }
 
@@ -135,14 +146,21 @@ impl EventStore for SqliteStore {
     ) -> BoxFuture<'a, Result<Option<Head>, StoreError>> {
         let key = aggregate.clone();
         Box::pin(async move {
-            self.query("reading a head", move |connection| listing::head(connection, &key)).await?
+            self.query("reading a head", move |connection| {
+                listing::head(connection, &key)
+            })
+            .await?
         })
     }
 
     fn last_position(&self) -> BoxFuture<'_, Result<Option<Position>, StoreError>> {
         Box::pin(async move {
-            let last = self.query("reading the last position", read::last_row).await?;
-            Ok(last.and_then(|row| u64::try_from(row).ok()).and_then(|row| Position::new(row).ok()))
+            let last = self
+                .query("reading the last position", read::last_row)
+                .await?;
+            Ok(last
+                .and_then(|row| u64::try_from(row).ok())
+                .and_then(|row| Position::new(row).ok()))
         })
     }
 
@@ -173,13 +191,21 @@ impl EventStore for SqliteStore {
 
     fn stats(&self) -> BoxFuture<'_, Result<StoreStats, StoreError>> {
         let path = self.connections.path().to_owned();
-        Box::pin(self.query("counting events", move |connection| listing::stats(connection, &path)))
+        Box::pin(self.query("counting events", move |connection| {
+            listing::stats(connection, &path)
+        }))
     }
 
     fn close(&self) -> BoxFuture<'_, Result<(), StoreError>> {
-        let writer = self.writer.lock().expect("no code panics while it holds the lock").take();
+        let writer = self
+            .writer
+            .lock()
+            .expect("no code panics while it holds the lock")
+            .take();
         Box::pin(async move {
-            let Some((sender, thread)) = writer else { return Ok(()) };
+            let Some((sender, thread)) = writer else {
+                return Ok(());
+            };
             drop(sender);
             let joined = tokio::task::spawn_blocking(move || thread.join()).await;
             match joined {

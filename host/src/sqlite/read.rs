@@ -62,7 +62,12 @@ pub(super) fn read(
         query,
     };
     let next = Next::Reader(Box::new(reader));
-    Receiver { events: VecDeque::new(), fault: None, next }.boxed()
+    Receiver {
+        events: VecDeque::new(),
+        fault: None,
+        next,
+    }
+    .boxed()
 }
 
 enum Next {
@@ -126,7 +131,11 @@ impl Reader {
             Ok(Err(fault)) => (Some(fault), false),
             Err(error) => (Some(io("reading events", error)), false),
         };
-        Page { events, fault, reader: more.then_some(self) }
+        Page {
+            events,
+            fault,
+            reader: more.then_some(self),
+        }
     }
 
     /// Reads a page into `events`; says whether there may be more.
@@ -175,7 +184,9 @@ impl Reader {
             }
         }
         self.remaining -= count;
-        Ok(Ok(self.remaining > 0 && (count == limit || bytes > MAX_PAGE_BYTES)))
+        Ok(Ok(
+            self.remaining > 0 && (count == limit || bytes > MAX_PAGE_BYTES)
+        ))
     }
 
     /// The statement of the next page. A `+` before a column keeps SQLite from choosing that
@@ -184,7 +195,11 @@ impl Reader {
         let query = &self.query;
         let mut sql = Conditions::default();
         let backwards = query.direction == Direction::Backwards;
-        let order = if aggregate.is_some() { "version" } else { "position" };
+        let order = if aggregate.is_some() {
+            "version"
+        } else {
+            "position"
+        };
         if let Some(id) = aggregate {
             sql.and("aggregate =", id);
         }
@@ -193,7 +208,11 @@ impl Reader {
         }
         let mut indexed = aggregate.is_some() || query.event_id.is_some();
         if let Some(id) = &query.correlation {
-            let column = if indexed { "+correlation_id =" } else { "correlation_id =" };
+            let column = if indexed {
+                "+correlation_id ="
+            } else {
+                "correlation_id ="
+            };
             sql.and(column, id.as_bytes().to_vec());
             indexed = true;
         }
@@ -224,20 +243,35 @@ impl Reader {
             sql.and("time <=", number(time.micros()));
         }
         if let Some(position) = query.after {
-            let column = if aggregate.is_some() { "+position >" } else { "position >" };
+            let column = if aggregate.is_some() {
+                "+position >"
+            } else {
+                "position >"
+            };
             sql.and(column, number(position.get()));
         }
         if let Some(end) = self.end {
-            sql.and(if aggregate.is_some() { "+position <=" } else { "position <=" }, end);
+            sql.and(
+                if aggregate.is_some() {
+                    "+position <="
+                } else {
+                    "position <="
+                },
+                end,
+            );
         }
         if let Some(last) = self.last {
-            sql.and(&format!("{order} {}", if backwards { "<" } else { ">" }), number(last));
+            sql.and(
+                &format!("{order} {}", if backwards { "<" } else { ">" }),
+                number(last),
+            );
         }
         let direction = if backwards { "DESC" } else { "ASC" };
         let Conditions { text, mut params } = sql;
         params.push(Value::from(number(limit)));
-        let text =
-            format!("SELECT {COLUMNS} FROM events WHERE{text} ORDER BY {order} {direction} LIMIT ?");
+        let text = format!(
+            "SELECT {COLUMNS} FROM events WHERE{text} ORDER BY {order} {direction} LIMIT ?"
+        );
         (text, params)
     }
 }
@@ -266,7 +300,8 @@ impl Conditions {
     }
 
     fn join(&mut self) {
-        self.text.push_str(if self.text.is_empty() { " " } else { " AND " });
+        self.text
+            .push_str(if self.text.is_empty() { " " } else { " AND " });
     }
 }
 

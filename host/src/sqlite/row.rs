@@ -50,7 +50,10 @@ impl Rows {
         row: &Row<'_>,
     ) -> rusqlite::Result<Result<(Position, RecordedEvent), InvalidEvent>> {
         let number: i64 = row.get(0)?;
-        let Some(position) = u64::try_from(number).ok().and_then(|n| Position::new(n).ok()) else {
+        let Some(position) = u64::try_from(number)
+            .ok()
+            .and_then(|n| Position::new(n).ok())
+        else {
             return Ok(Err(InvalidEvent {
                 position: Position::FIRST,
                 aggregate: None,
@@ -60,7 +63,12 @@ impl Rows {
             }));
         };
         let aggregate = self.aggregate(connection, row.get(1)?)?;
-        let id = row.get_ref(3)?.as_blob().ok().and_then(uuid_of).map(EventId::from_uuid);
+        let id = row
+            .get_ref(3)?
+            .as_blob()
+            .ok()
+            .and_then(uuid_of)
+            .map(EventId::from_uuid);
         let invalid = |why: String| InvalidEvent {
             position,
             aggregate: aggregate.clone(),
@@ -69,7 +77,9 @@ impl Rows {
             why,
         };
         Ok(match (&aggregate, &id) {
-            (None, _) => Err(invalid("its aggregate is not in the table of aggregates".to_owned())),
+            (None, _) => Err(invalid(
+                "its aggregate is not in the table of aggregates".to_owned(),
+            )),
             (_, None) => Err(invalid("its event id is not 16 bytes".to_owned())),
             (_, Some(Err(error))) => Err(invalid(error.to_string())),
             (Some(aggregate), Some(Ok(id))) => self
@@ -87,8 +97,12 @@ impl Rows {
     ) -> Result<RecordedEvent, String> {
         let version = integer(row, 2, "version")?;
         let trace = TraceContext {
-            traceparent: optional_text(row, 13, "traceparent")?.map(read_text).transpose()?,
-            tracestate: optional_text(row, 14, "tracestate")?.map(read_text).transpose()?,
+            traceparent: optional_text(row, 13, "traceparent")?
+                .map(read_text)
+                .transpose()?,
+            tracestate: optional_text(row, 14, "tracestate")?
+                .map(read_text)
+                .transpose()?,
         };
         Ok(RecordedEvent {
             aggregate,
@@ -116,7 +130,9 @@ impl Rows {
                 timestamp: Timestamp::from_micros(integer(row, 9, "time")?)
                     .map_err(|error| error.to_string())?,
                 source: self.sources.get(text(row, 10, "source")?, read_text)?,
-                content_type: self.content_types.get(text(row, 11, "content type")?, read_text)?,
+                content_type: self
+                    .content_types
+                    .get(text(row, 11, "content type")?, read_text)?,
                 metadata: match optional_text(row, 12, "metadata")? {
                     None => Metadata::default(),
                     Some(json) => read_metadata(json)?,
@@ -147,7 +163,10 @@ impl Rows {
         let key = connection
             .prepare_cached("SELECT namespace, entity, key FROM aggregates WHERE id = ?1")?
             .query_row([id], |row| {
-                let text = |at| row.get_ref(at).and_then(|value| Ok(value.as_str()?.to_owned()));
+                let text = |at| {
+                    row.get_ref(at)
+                        .and_then(|value| Ok(value.as_str()?.to_owned()))
+                };
                 Ok((text(0)?, text(1)?, text(2)?))
             })
             .optional()?
@@ -192,8 +211,12 @@ pub(super) fn insert(
         event.source.as_str(),
         event.content_type.as_str(),
         write_metadata(&event.metadata),
-        trace.and_then(|trace| trace.traceparent.as_ref()).map(Text::as_str),
-        trace.and_then(|trace| trace.tracestate.as_ref()).map(Text::as_str),
+        trace
+            .and_then(|trace| trace.traceparent.as_ref())
+            .map(Text::as_str),
+        trace
+            .and_then(|trace| trace.tracestate.as_ref())
+            .map(Text::as_str),
         recorded.previous.map(Cid::to_bytes),
         recorded.cid.to_bytes(),
         &event.body[..],
@@ -210,7 +233,10 @@ struct Names<T> {
 
 impl<T> Default for Names<T> {
     fn default() -> Self {
-        Self { seen: Vec::new(), oldest: 0 }
+        Self {
+            seen: Vec::new(),
+            oldest: 0,
+        }
     }
 }
 
@@ -252,13 +278,18 @@ fn text<'a>(row: &'a Row<'_>, at: usize, what: &str) -> Result<&'a str, String> 
 fn optional_text<'a>(row: &'a Row<'_>, at: usize, what: &str) -> Result<Option<&'a str>, String> {
     match row.get_ref(at).map_err(column)? {
         ValueRef::Null => Ok(None),
-        value => value.as_str().map(Some).map_err(|_| format!("its {what} is no UTF-8 text")),
+        value => value
+            .as_str()
+            .map(Some)
+            .map_err(|_| format!("its {what} is no UTF-8 text")),
     }
 }
 
 fn uuid(row: &Row<'_>, at: usize, what: &str) -> Result<Uuid, String> {
     let bytes = row.get_ref(at).map_err(column)?.as_blob().ok();
-    bytes.and_then(uuid_of).ok_or_else(|| format!("its {what} is not 16 bytes"))
+    bytes
+        .and_then(uuid_of)
+        .ok_or_else(|| format!("its {what} is not 16 bytes"))
 }
 
 fn uuid_of(bytes: &[u8]) -> Option<Uuid> {
@@ -266,7 +297,9 @@ fn uuid_of(bytes: &[u8]) -> Option<Uuid> {
 }
 
 fn cid(value: ValueRef<'_>, what: &str) -> Result<Cid, String> {
-    let bytes = value.as_blob().map_err(|_| format!("its {what} is no blob"))?;
+    let bytes = value
+        .as_blob()
+        .map_err(|_| format!("its {what} is no blob"))?;
     Cid::from_bytes(bytes).map_err(|error| format!("its {what}: {error}"))
 }
 
@@ -277,8 +310,9 @@ fn read_text(text: &str) -> Result<Text, String> {
 fn write_metadata(metadata: &Metadata) -> Option<String> {
     let object = || metadata.iter().map(|(name, value)| (name, value.as_str()));
     (!metadata.is_empty()).then(|| {
-        let map: serde_json::Map<String, serde_json::Value> =
-            object().map(|(name, value)| (name.to_owned(), value.into())).collect();
+        let map: serde_json::Map<String, serde_json::Value> = object()
+            .map(|(name, value)| (name.to_owned(), value.into()))
+            .collect();
         serde_json::Value::from(map).to_string()
     })
 }
@@ -288,7 +322,9 @@ fn read_metadata(json: &str) -> Result<Metadata, String> {
         .map_err(|error| format!("its metadata is no JSON object of texts: {error}"))?;
     let mut metadata = Metadata::default();
     for (name, value) in map {
-        metadata.insert(&name, read_text(&value)?).map_err(|error| error.to_string())?;
+        metadata
+            .insert(&name, read_text(&value)?)
+            .map_err(|error| error.to_string())?;
     }
     Ok(metadata)
 }

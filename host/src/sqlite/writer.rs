@@ -144,7 +144,9 @@ impl Writer {
     /// After a failure: answers for what turns out to be stored, `Unknown` for the rest.
     fn find_out(&mut self, group: &[Request], error: rusqlite::Error) -> Vec<Answer> {
         let cause: Arc<dyn std::error::Error + Send + Sync> = Arc::new(error);
-        let stored = self.look_up(group).unwrap_or_else(|_| vec![None; group.len()]);
+        let stored = self
+            .look_up(group)
+            .unwrap_or_else(|_| vec![None; group.len()]);
         group
             .iter()
             .zip(stored)
@@ -165,10 +167,12 @@ impl Writer {
         let mut histories = SqliteHistories::new(&transaction, &mut memory)?;
         let mut stored = Vec::with_capacity(group.len());
         for request in group {
-            stored.push(match append::judge(&mut histories, &template, &request.appends)? {
-                Judgement::AlreadyCommitted(receipts) => Some(receipts),
-                Judgement::Write(_) | Judgement::Refuse(_) => None,
-            });
+            stored.push(
+                match append::judge(&mut histories, &template, &request.appends)? {
+                    Judgement::AlreadyCommitted(receipts) => Some(receipts),
+                    Judgement::Write(_) | Judgement::Refuse(_) => None,
+                },
+            );
         }
         Ok(stored)
     }
@@ -220,13 +224,16 @@ fn append_one(
             Err(error) => return Err(error),
         }
     }
-    Ok(match append::judge(histories.with_ids(Ids::Checked), template, appends)? {
-        Judgement::Refuse(error) => Err(error),
-        Judgement::AlreadyCommitted(receipts) => {
-            Ok(receipts.into_iter().map(Appended::AlreadyCommitted).collect())
-        }
-        Judgement::Write(events) => Ok(write(histories, insert, &events)?),
-    })
+    Ok(
+        match append::judge(histories.with_ids(Ids::Checked), template, appends)? {
+            Judgement::Refuse(error) => Err(error),
+            Judgement::AlreadyCommitted(receipts) => Ok(receipts
+                .into_iter()
+                .map(Appended::AlreadyCommitted)
+                .collect()),
+            Judgement::Write(events) => Ok(write(histories, insert, &events)?),
+        },
+    )
 }
 
 /// Writes judged events; the heads are remembered once all of them are written.

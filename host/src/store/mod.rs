@@ -62,10 +62,7 @@ pub trait EventStore: fmt::Debug + Send + Sync {
     /// # Errors
     ///
     /// As [`append_many`](Self::append_many).
-    fn append_again(
-        &self,
-        token: RetryToken,
-    ) -> BoxFuture<'_, Result<Vec<Appended>, AppendError>> {
+    fn append_again(&self, token: RetryToken) -> BoxFuture<'_, Result<Vec<Appended>, AppendError>> {
         self.append_many(token.into_appends())
     }
 
@@ -83,7 +80,11 @@ pub trait EventStore: fmt::Debug + Send + Sync {
     ///
     /// With [`Check::Verify`] the stream ends with [`StoreError::Invalid`] at the first event that
     /// is not what its CID says or that does not link.
-    #[doc(alias("read_by_correlation", "get_events_by_type", "read_events_by_time_range"))]
+    #[doc(alias(
+        "read_by_correlation",
+        "get_events_by_type",
+        "read_events_by_time_range"
+    ))]
     fn read(&self, query: Query) -> BoxStream<'static, Result<ReadEvent, StoreError>>;
 
     /// The events behind a position (`None`: from the start), then each new one as it is stored,
@@ -138,7 +139,10 @@ pub struct ReadEvent {
 
 /// What a subscription delivers.
 #[derive(Clone, Debug)]
-#[allow(clippy::large_enum_variant, reason = "nearly every delivery is an event")]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "nearly every delivery is an event"
+)]
 pub enum Delivery {
     /// An event.
     Event(ReadEvent),
@@ -267,7 +271,11 @@ impl fmt::Display for StoreError {
 
 impl fmt::Display for InvalidEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the event at position {} is invalid: {}", self.position, self.why)
+        write!(
+            f,
+            "the event at position {} is invalid: {}",
+            self.position, self.why
+        )
     }
 }
 

@@ -63,20 +63,28 @@ pub enum Check {
 impl Query {
     /// The whole history of an aggregate.
     pub fn history(aggregate: AggregateKey) -> Self {
-        Self { aggregate: Some(aggregate), ..Self::default() }
+        Self {
+            aggregate: Some(aggregate),
+            ..Self::default()
+        }
     }
 
     /// The same, verified.
     #[must_use]
     pub fn verified(self) -> Self {
-        Self { check: Check::Verify, ..self }
+        Self {
+            check: Check::Verify,
+            ..self
+        }
     }
 
     /// Whether it reads one whole history from its start, so that links can be checked.
     pub fn is_history(&self) -> bool {
         self.aggregate.is_some()
             && self.direction == Direction::Forwards
-            && self.from_version.is_none_or(|version| version == Version::FIRST)
+            && self
+                .from_version
+                .is_none_or(|version| version == Version::FIRST)
             && self.event_id.is_none()
             && self.event_type.is_none()
             && self.correlation.is_none()

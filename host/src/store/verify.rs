@@ -46,7 +46,11 @@ impl ReadVerifier {
         event: RecordedEvent,
     ) -> Result<ReadEvent, StoreError> {
         match self.verify(&event) {
-            Ok(verified) => Ok(ReadEvent { position, event, verified }),
+            Ok(verified) => Ok(ReadEvent {
+                position,
+                event,
+                verified,
+            }),
             Err(error) => Err(StoreError::Invalid(invalid_event(position, &event, &error))),
         }
     }

@@ -69,7 +69,9 @@ pub(crate) fn time(run: impl FnOnce()) -> Duration {
 
 /// The aggregate with a number.
 pub(crate) fn key(number: usize) -> AggregateKey {
-    format!("local.main.events.order.order-{number}").parse().expect("a valid key")
+    format!("local.main.events.order.order-{number}")
+        .parse()
+        .expect("a valid key")
 }
 
 /// A source of events that all differ: about 250 bytes of JSON each.
@@ -84,7 +86,13 @@ impl Events {
         let mut entropy = [0; 10];
         entropy[2..].copy_from_slice(&self.0.to_be_bytes());
         let id = EventId::from_parts(time, entropy);
-        let types = ["OrderPlaced", "OrderPaid", "OrderPacked", "OrderSent", "OrderReturned"];
+        let types = [
+            "OrderPlaced",
+            "OrderPaid",
+            "OrderPacked",
+            "OrderSent",
+            "OrderReturned",
+        ];
         let event_type = types[self.0 as usize % types.len()];
         let body = format!(
             r#"{{"number":{},"customer":"customer-{}","note":"{}","items":[{{"article":"A-1","count":2}},{{"article":"B-7","count":1}}]}}"#,
@@ -140,8 +148,12 @@ impl Raw {
             .query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))
             .expect("a mode");
         assert_eq!(mode, "wal");
-        connection.pragma_update(None, "synchronous", "FULL").expect("a pragma");
-        connection.execute_batch(include_str!("../../../host/src/sqlite/schema.sql")).expect("tables");
+        connection
+            .pragma_update(None, "synchronous", "FULL")
+            .expect("a pragma");
+        connection
+            .execute_batch(include_str!("../../../host/src/sqlite/schema.sql"))
+            .expect("tables");
         Self(connection)
     }
 

@@ -10,6 +10,7 @@ use cim_host::sqlite::SqliteStore;
 use cim_host::store::EventStore as _;
 use cim_tests::random::Random;
 use cim_tests::work::{Line, event, ids, key};
+use tokio::task::JoinSet;
 
 /// How many tasks append at the same time.
 const WRITERS: u64 = 8;
@@ -24,7 +25,9 @@ const TRIES: usize = 4;
 async fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let (path, work) = words.split_first().expect("usage: append-worker STORE WORK");
+    let (path, work) = words
+        .split_first()
+        .expect("usage: append-worker STORE WORK");
     let store = match SqliteStore::open(Path::new(path)) {
         Ok(store) => Arc::new(store),
         Err(error) => return Line::Closed(error.to_string()).tell(),
@@ -44,20 +47,20 @@ async fn main() {
 
 /// Appends until somebody kills the process.
 async fn storm(store: &Arc<SqliteStore>, seed: u64) {
-    let writers: Vec<_> = (0..WRITERS)
-        .map(|writer| {
-            let store = Arc::clone(store);
-            let mut random = Random::new(seed.wrapping_mul(WRITERS).wrapping_add(writer));
-            tokio::spawn(async move {
-                loop {
-                    let appends = draw(&store, &mut random).await;
-                    append(&store, appends).await;
-                }
-            })
-        })
-        .collect();
-    for writer in writers {
-        writer.await.expect("a writer does not panic");
+    let mut writers = JoinSet::new();
+    for number in 0..WRITERS {
+        let random = Random::new(seed.wrapping_mul(WRITERS).wrapping_add(number));
+        writers.spawn(write(Arc::clone(store), random));
+    }
+    while let Some(ended) = writers.join_next().await {
+        ended.expect("a writer does not panic");
+    }
+}
+
+async fn write(store: Arc<SqliteStore>, mut random: Random) {
+    loop {
+        let appends = draw(&store, &mut random).await;
+        append(&store, appends).await;
     }
 }
 
@@ -65,7 +68,11 @@ async fn storm(store: &Arc<SqliteStore>, seed: u64) {
 async fn draw(store: &SqliteStore, random: &mut Random) -> Vec<Append> {
     let mut count = random.between(1, 10);
     let first = random.below(AGGREGATES);
-    let parts = if random.below(3) == 0 { random.between(1, count.min(4)) } else { 1 };
+    let parts = if random.below(3) == 0 {
+        random.between(1, count.min(4))
+    } else {
+        1
+    };
     let mut appends = Vec::new();
     for part in 0..parts {
         let aggregate = key((first + part) % AGGREGATES);
@@ -73,10 +80,16 @@ async fn draw(store: &SqliteStore, random: &mut Random) -> Vec<Append> {
             ExpectedVersion::Any
         } else {
             let head = store.head(&aggregate).await.expect("the store answers");
-            head.map_or(ExpectedVersion::NoStream, |head| ExpectedVersion::Exact(head.version))
+            head.map_or(ExpectedVersion::NoStream, |head| {
+                ExpectedVersion::Exact(head.version)
+            })
         };
         let left = parts - part;
-        let take = if left == 1 { count } else { random.between(1, count - left + 1) };
+        let take = if left == 1 {
+            count
+        } else {
+            random.between(1, count - left + 1)
+        };
         count -= take;
         let events: Vec<_> = (0..take)
             .map(|_| {
@@ -92,7 +105,11 @@ async fn draw(store: &SqliteStore, random: &mut Random) -> Vec<Append> {
 /// One append.
 async fn once(store: &SqliteStore) {
     let events = vec![event(&mut Random::new(1), 100)];
-    append(store, vec![Append::new(key(1), ExpectedVersion::Any, events)]).await;
+    append(
+        store,
+        vec![Append::new(key(1), ExpectedVersion::Any, events)],
+    )
+    .await;
 }
 
 /// Six appends, then two at once: every form of append, few enough to let each write fail.
@@ -126,7 +143,9 @@ async fn few(store: &SqliteStore) {
     // What this expects depends on what the disk has let through.
     let head = store.head(&key(2)).await;
     let expected = head.map(|head| {
-        head.map_or(ExpectedVersion::NoStream, |head| ExpectedVersion::Exact(head.version))
+        head.map_or(ExpectedVersion::NoStream, |head| {
+            ExpectedVersion::Exact(head.version)
+        })
     });
     let expected = expected.unwrap_or(ExpectedVersion::Any);
     append(store, vec![Append::new(key(2), expected, exact)]).await;
@@ -143,7 +162,9 @@ async fn append(store: &SqliteStore, appends: Vec<Append>) {
     let mut answer = store.append_many(appends.clone()).await;
     Line::answer(&appends, &answer).tell();
     for _ in 1..TRIES {
-        let Err(AppendError::Unknown { retry_token, .. }) = answer else { return };
+        let Err(AppendError::Unknown { retry_token, .. }) = answer else {
+            return;
+        };
         answer = store.append_again(retry_token).await;
         Line::answer(&appends, &answer).tell();
     }

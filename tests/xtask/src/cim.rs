@@ -61,6 +61,7 @@ impl Cim {
     pub(crate) fn other(&self, program: &str) -> Run {
         Run::new(program)
             .search_first(&self.programs)
+            .without("CIM_STORE")
             .dir(&self.dir)
     }
 }

@@ -18,6 +18,7 @@ pub(crate) struct Run {
     shown: Vec<OsString>,
     dir: Option<PathBuf>,
     search: Vec<PathBuf>,
+    without: Vec<&'static str>,
 }
 
 impl Run {
@@ -29,6 +30,7 @@ impl Run {
             shown: Vec::new(),
             dir: None,
             search: Vec::new(),
+            without: Vec::new(),
         }
     }
 
@@ -69,6 +71,12 @@ impl Run {
     pub(crate) fn below(mut self, root: &Path, folder: &str) -> Self {
         self.shown.push(format!("cd {folder} &&").into());
         self.dir(&root.join(folder))
+    }
+
+    /// Keeps one of the user's environment variables away from it.
+    pub(crate) fn without(mut self, name: &'static str) -> Self {
+        self.without.push(name);
+        self
     }
 
     /// Looks for programs in `dir` first.
@@ -150,6 +158,9 @@ impl Run {
             if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
                 command.env_remove(&name);
             }
+        }
+        for name in &self.without {
+            command.env_remove(name);
         }
         if !self.search.is_empty() {
             let known = env::var_os("PATH").unwrap_or_default();

@@ -43,7 +43,7 @@ pub(crate) fn run(
     title("Verify every event and every link of the chain");
     cim.run("verify").run()?;
 
-    title("Export, and verify the export with other code: in Node");
+    title("Export, and verify the export in Node: the same core, in WebAssembly");
     cim.run(&format!("export {EXPORT}")).run()?;
     let rust = cim
         .run(&format!("verify --export {EXPORT} --json"))
@@ -59,9 +59,9 @@ pub(crate) fn run(
     title("Forge one byte in a copy of the export: Rust and Node find it");
     cim.other("python3").args(["-c", FORGE_EXPORT]).run()?;
     let rust = cim
-        .run("verify --export forged.cim --json")
+        .run("verify --export forged.jsonl --json")
         .shown_output(FORGED)?;
-    let node = in_node(workspace, &cim, "forged.cim", FORGED)?;
+    let node = in_node(workspace, &cim, "forged.jsonl", FORGED)?;
     agree(&rust, &node)?;
 
     next(&cim, &entity, &id);
@@ -88,16 +88,16 @@ fn agree(rust: &str, node: &str) -> Result<(), Failure> {
     Err(Failure::new("Rust and Node disagree about the export"))
 }
 
-/// Entity and id of the first event, out of the subject in the first line that `cim read` prints.
+/// Entity and id of the first event.
 fn first_aggregate(cim: &Cim) -> Result<(String, String), Failure> {
     let line = cim.run("read --limit 1 --json").quiet_output()?;
     aggregate_of(&line).ok_or_else(|| Failure::new("the store holds no event").exit(NOT_FOUND))
 }
 
-/// A new store has the default template, `organization.unit.domain.entity.id.operation`.
+/// An event's aggregate is `organization.unit.domain.entity.id`.
 fn aggregate_of(line: &str) -> Option<(String, String)> {
     let event: serde_json::Value = serde_json::from_str(line).ok()?;
-    let mut tokens = event["subject"].as_str()?.split('.').skip(3);
+    let mut tokens = event["aggregate"].as_str()?.split('.').skip(3);
     Some((tokens.next()?.to_owned(), tokens.next()?.to_owned()))
 }
 
@@ -118,7 +118,7 @@ fn next(cim: &Cim, entity: &str, id: &str) {
     }
 }
 
-const EXPORT: &str = "events.cim";
+const EXPORT: &str = "events.jsonl";
 const VERIFIED: i32 = 0;
 /// The exit code of a verification that failed.
 const FORGED: i32 = 6;
@@ -136,12 +136,12 @@ with sqlite3.connect("forged.db") as store:
 /// Changes the same byte in a copy of the export.
 const FORGE_EXPORT: &str = r#"
 import json, pathlib
-lines = open("events.cim", encoding="utf-8").readlines()
+lines = open("events.jsonl", encoding="utf-8").readlines()
 event = json.loads(lines[3])
 body = event["body"]
 event["body"] = body[:-3] + chr(ord(body[-3]) ^ 1) + body[-2:]
 lines[3] = json.dumps(event, ensure_ascii=False, separators=(",", ":")) + "\n"
-pathlib.Path("forged.cim").write_text("".join(lines), encoding="utf-8")
+pathlib.Path("forged.jsonl").write_text("".join(lines), encoding="utf-8")
 "#;
 
 #[cfg(test)]
@@ -149,8 +149,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_the_aggregate_out_of_a_subject() {
-        let line = r#"{"subject":"local.main.events.loan.loan-1001.opened","position":1}"#;
+    fn reads_the_aggregate_of_an_event() {
+        let line = r#"{"position":1,"aggregate":"local.main.events.loan.loan-1001"}"#;
         assert_eq!(
             aggregate_of(line),
             Some(("loan".to_owned(), "loan-1001".to_owned()))

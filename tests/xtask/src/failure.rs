@@ -45,7 +45,7 @@ impl Failure {
         self.code
     }
 
-    /// The first line, for a summary.
+    /// The first line alone, to stand as a cause.
     pub(crate) fn message(&self) -> &str {
         &self.message
     }

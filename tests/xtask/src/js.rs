@@ -51,13 +51,13 @@ pub(crate) fn packaging(workspace: &Workspace) -> Result<(), Failure> {
 
     let cim = Cim::build(workspace, temp.path())?;
     Source::sample(workspace).import(&cim)?;
-    cim.run("export sample.cim").run()?;
+    cim.run("export sample.jsonl").run()?;
     Run::new("node")
         .args(["--input-type=module", "--eval", IMPORT_AND_CALL])
         .dir(temp.path())
         .run()?;
     Run::new("npx")
-        .args(["--no-install", "cim-events", "verify", "sample.cim"])
+        .args(["--no-install", "cim-events", "verify", "sample.jsonl"])
         .dir(temp.path())
         .run()
 }
@@ -83,7 +83,7 @@ fn dependencies(workspace: &Workspace) -> Result<(), Failure> {
 const IMPORT_AND_CALL: &str = r#"
 import { createReadStream } from "node:fs";
 import { verifyExport } from "cim-events";
-const report = await verifyExport(createReadStream("sample.cim"));
+const report = await verifyExport(createReadStream("sample.jsonl"));
 if (!report.ok) throw new Error(report.text);
 console.log("The installed package verified the sample.");
 "#;

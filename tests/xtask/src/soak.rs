@@ -89,12 +89,15 @@ fn million(workspace: &Workspace, events: u64) -> Result<(), Failure> {
     timed(|| cim.run(import).run())?;
     timed(|| cim.run("stats").run())?;
     timed(|| cim.run("verify").run())?;
-    timed(|| cim.run("export large.cim").run())?;
-    let rust = timed(|| cim.run("verify --export large.cim --json").shown_output(0))?;
+    timed(|| cim.run("export large.jsonl").run())?;
+    let rust = timed(|| {
+        cim.run("verify --export large.jsonl --json")
+            .shown_output(0)
+    })?;
     let node = timed(|| {
         cim.other("node")
             .arg(workspace.path("js/bin/cim-events.mjs"))
-            .args(["verify", "large.cim"])
+            .args(["verify", "large.jsonl"])
             .shown_output(0)
     })?;
     if rust == node {

@@ -19,14 +19,25 @@ use crate::store::{EventStore, Query};
 pub async fn a_new_history_begins_at_version_1<F: Fixture>(make: impl AsyncFn(StoreTemplate) -> F) {
     let fixture = make(template()).await;
     let store = &*fixture.store();
-    let any = commit(store, Append::new(key("a"), ExpectedVersion::Any, events(1..=1))).await;
-    let none = commit(store, Append::new(key("b"), ExpectedVersion::NoStream, events(2..=4))).await;
+    let any = commit(
+        store,
+        Append::new(key("a"), ExpectedVersion::Any, events(1..=1)),
+    )
+    .await;
+    let none = commit(
+        store,
+        Append::new(key("b"), ExpectedVersion::NoStream, events(2..=4)),
+    )
+    .await;
     assert_eq!((any.version.get(), none.version.get()), (1, 3));
     assert!(any.position < none.position);
     let refused = conflict(store, vec![Append::new(key("c"), exact(1), events(5..=5))]).await;
     assert_eq!((refused.actual, refused.expected), (None, exact(1)));
     assert!(refused.winners.is_empty());
-    assert_eq!(store.head(&key("c")).await.expect("the store answers"), None);
+    assert_eq!(
+        store.head(&key("c")).await.expect("the store answers"),
+        None
+    );
 }
 
 /// `Exact(n)` with the right n is committed; the answer is that of the last event.
@@ -50,7 +61,10 @@ pub async fn any_goes_behind_whatever_is_there<F: Fixture>(make: impl AsyncFn(St
     for n in 1..=5 {
         assert_eq!(commit_any(store, &key("a"), n..=n).await.version.get(), n);
     }
-    assert_eq!(numbers(store, Query::history(key("a"))).await, [1, 2, 3, 4, 5]);
+    assert_eq!(
+        numbers(store, Query::history(key("a"))).await,
+        [1, 2, 3, 4, 5]
+    );
 }
 
 /// A conflict says what is there: the last version, and the events behind the expected one.
@@ -82,9 +96,16 @@ pub async fn a_conflict_shows_at_most_16_winners<F: Fixture>(
     let fixture = make(template()).await;
     let store = &*fixture.store();
     commit_any(store, &key("a"), 1..=40).await;
-    let refused = conflict(store, vec![Append::new(key("a"), exact(7), events(90..=90))]).await;
+    let refused = conflict(
+        store,
+        vec![Append::new(key("a"), exact(7), events(90..=90))],
+    )
+    .await;
     assert_eq!(refused.actual, Some(40));
-    assert_eq!(refused.winners, history(store, &key("a")).await[7..7 + MAX_WINNERS]);
+    assert_eq!(
+        refused.winners,
+        history(store, &key("a")).await[7..7 + MAX_WINNERS]
+    );
 }
 
 /// Store order is the order of the appends, and of the events within one.
@@ -98,13 +119,20 @@ pub async fn positions_increase_over_all_aggregates<F: Fixture>(
     for n in 0..20 {
         let id = ["a", "b", "c"][usize::from((n % 3) as u8)];
         let receipt = commit_any(store, &key(id), 2 * n..=2 * n + 1).await;
-        assert!(Some(receipt.position) > last, "position {} after {last:?}", receipt.position);
+        assert!(
+            Some(receipt.position) > last,
+            "position {} after {last:?}",
+            receipt.position
+        );
         last = Some(receipt.position);
         assert_eq!(last_position(store).await, last);
     }
     let everything = read(store, Query::default()).await;
     assert!(everything.is_sorted_by(|one, other| one.position < other.position));
-    assert_eq!(numbers(store, Query::default()).await, (0..40).collect::<Vec<_>>());
+    assert_eq!(
+        numbers(store, Query::default()).await,
+        (0..40).collect::<Vec<_>>()
+    );
 }
 
 /// `append_many` answers in the order of its parts, and writes them in it.
@@ -120,15 +148,28 @@ pub async fn several_aggregates_are_appended_in_one_step<F: Fixture>(
         Append::new(key("a"), ExpectedVersion::Any, events(7..=8)),
     ];
     let answers = store.append_many(appends).await.expect("nothing is stale");
-    let versions: Vec<_> = answers.iter().map(|answer| answer.receipt().version.get()).collect();
+    let versions: Vec<_> = answers
+        .iter()
+        .map(|answer| answer.receipt().version.get())
+        .collect();
     assert_eq!(versions, [3, 3, 2]);
     assert!(answers.is_sorted_by_key(|answer| answer.receipt().position));
     for (answer, id) in answers.iter().zip(["c", "b", "a"]) {
-        let last = read(store, Query::history(key(id))).await.pop().expect("events");
+        let last = read(store, Query::history(key(id)))
+            .await
+            .pop()
+            .expect("events");
         let receipt = answer.receipt();
-        assert_eq!((receipt.position, receipt.head), (last.position, last.event.cid), "{id}");
+        assert_eq!(
+            (receipt.position, receipt.head),
+            (last.position, last.event.cid),
+            "{id}"
+        );
     }
-    assert_eq!(numbers(store, Query::default()).await, (1..=8).collect::<Vec<_>>());
+    assert_eq!(
+        numbers(store, Query::default()).await,
+        (1..=8).collect::<Vec<_>>()
+    );
 }
 
 /// One stale part refuses the whole, wherever it stands, and nothing of it is written.
@@ -143,17 +184,27 @@ pub async fn one_stale_of_ten_aggregates_refuses_them_all<F: Fixture>(
     }
     for stale in [0, 4, 9] {
         let parts = keys.iter().zip(100..).enumerate().map(|(at, (key, n))| {
-            let expected = if at == stale { ExpectedVersion::NoStream } else { exact(1) };
+            let expected = if at == stale {
+                ExpectedVersion::NoStream
+            } else {
+                exact(1)
+            };
             Append::new(key.clone(), expected, events(n..=n))
         });
         let refused = conflict(store, parts.collect()).await;
-        assert_eq!((&refused.aggregate, refused.actual), (&keys[stale], Some(1)));
+        assert_eq!(
+            (&refused.aggregate, refused.actual),
+            (&keys[stale], Some(1))
+        );
         assert_eq!(refused.winners, history(store, &keys[stale]).await);
     }
     for key in &keys {
         assert_eq!(last_version(store, key).await, 1, "{key}");
     }
-    assert_eq!(numbers(store, Query::default()).await, (1..=10).collect::<Vec<_>>());
+    assert_eq!(
+        numbers(store, Query::default()).await,
+        (1..=10).collect::<Vec<_>>()
+    );
 }
 
 /// No field of an event is changed by storing it, at the ends of its range neither.
@@ -174,25 +225,41 @@ pub async fn events_are_read_as_they_were_given<F: Fixture>(
     full.content_type = text("application/octet-stream; x=y");
     full.metadata = Metadata::default();
     for name in ["Tenant", "z", "A-B", "z2"] {
-        full.metadata.insert(name, text(&format!("{name}: ü\\\"{{}}"))).expect("a new name");
+        full.metadata
+            .insert(name, text(&format!("{name}: ü\\\"{{}}")))
+            .expect("a new name");
     }
     full.trace = Some(Box::new(TraceContext {
-        traceparent: Some(text("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")),
+        traceparent: Some(text(
+            "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+        )),
         tracestate: Some(text("rojo=00f067aa0ba902b7")),
     }));
     full.body = (0..=255).collect::<Vec<u8>>().into();
     let mut half_traced = event(2);
-    half_traced.trace =
-        Some(Box::new(TraceContext { traceparent: Some(text("00-1")), tracestate: None }));
+    half_traced.trace = Some(Box::new(TraceContext {
+        traceparent: Some(text("00-1")),
+        tracestate: None,
+    }));
     let mut least = event(3);
     least.timestamp = Timestamp::default();
     least.body = bytes::Bytes::new();
     let given = vec![full, half_traced, least];
-    commit(store, Append::new(key("a"), ExpectedVersion::NoStream, given.clone())).await;
+    commit(
+        store,
+        Append::new(key("a"), ExpectedVersion::NoStream, given.clone()),
+    )
+    .await;
     let handle = fixture.open_again().await;
     for store in [store, &*handle] {
         let found = history(store, &key("a")).await;
-        assert_eq!(found.iter().map(|read| read.event.clone()).collect::<Vec<_>>(), given);
+        assert_eq!(
+            found
+                .iter()
+                .map(|read| read.event.clone())
+                .collect::<Vec<_>>(),
+            given
+        );
     }
 }
 
@@ -237,7 +304,11 @@ pub async fn keys_that_look_alike_are_different_aggregates<F: Fixture>(
         commit(store, first).await;
     }
     for (n, text) in (1..).zip(keys) {
-        assert_eq!(numbers(store, Query::history(full_key(text))).await, [n], "{text}");
+        assert_eq!(
+            numbers(store, Query::history(full_key(text))).await,
+            [n],
+            "{text}"
+        );
     }
 }
 
@@ -251,13 +322,24 @@ pub async fn another_handle_goes_on_with_the_history<F: Fixture>(
     assert_eq!(one.info().template, other.info().template);
     assert_eq!(one.info().created_at, other.info().created_at);
     for n in 0..6 {
-        let (first, second) = if n % 2 == 0 { (one, other) } else { (other, one) };
-        commit(first, Append::new(key("a"), exact(n), events(n + 1..=n + 1))).await;
+        let (first, second) = if n % 2 == 0 {
+            (one, other)
+        } else {
+            (other, one)
+        };
+        commit(
+            first,
+            Append::new(key("a"), exact(n), events(n + 1..=n + 1)),
+        )
+        .await;
         let stale = vec![Append::new(key("a"), exact(n), events(100..=100))];
         assert_eq!(conflict(second, stale).await.actual, Some(n + 1));
         assert_eq!(last_version(second, &key("a")).await, n + 1);
     }
-    assert_eq!(history(one, &key("a")).await, history(other, &key("a")).await);
+    assert_eq!(
+        history(one, &key("a")).await,
+        history(other, &key("a")).await
+    );
     let store: &dyn EventStore = other;
     assert_eq!(numbers(store, Query::default()).await, [1, 2, 3, 4, 5, 6]);
 }

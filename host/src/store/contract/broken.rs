@@ -26,7 +26,11 @@ async fn broken<F: Fixture>(fixture: &F) -> Position {
 async fn broken_at(store: &dyn EventStore, appends: Vec<Append>) -> (AggregateKey, Position) {
     let before = last_position(store).await;
     match store.append_many(appends).await {
-        Err(AppendError::Broken { aggregate, position, why }) => {
+        Err(AppendError::Broken {
+            aggregate,
+            position,
+            why,
+        }) => {
             assert!(!why.is_empty());
             assert_eq!(last_position(store).await, before, "nothing is written");
             (aggregate, position)
@@ -52,7 +56,10 @@ pub async fn a_broken_head_stops_its_aggregate_alone<F: Fixture>(
     for store in &handles {
         for expected in [ExpectedVersion::Any, exact(3)] {
             let append = Append::new(key("a"), expected, events(10..=10));
-            assert_eq!(broken_at(&**store, vec![append]).await, (key("a"), position));
+            assert_eq!(
+                broken_at(&**store, vec![append]).await,
+                (key("a"), position)
+            );
         }
     }
     commit_any(&*handles[0], &key("b"), 11..=11).await;
@@ -68,9 +75,13 @@ pub async fn append_many_with_a_broken_head_is_refused_whole<F: Fixture>(
     let position = broken(&fixture).await;
     let store = &*fixture.store();
     let ids = ["c", "a", "b"];
-    let parts =
-        (10..).zip(ids).map(|(n, id)| Append::new(key(id), ExpectedVersion::Any, [event(n)]));
-    assert_eq!(broken_at(store, parts.collect()).await, (key("a"), position));
+    let parts = (10..)
+        .zip(ids)
+        .map(|(n, id)| Append::new(key(id), ExpectedVersion::Any, [event(n)]));
+    assert_eq!(
+        broken_at(store, parts.collect()).await,
+        (key("a"), position)
+    );
     assert_eq!(last_version(store, &key("c")).await, 0);
 }
 
@@ -112,20 +123,40 @@ pub async fn a_verified_read_ends_at_an_altered_event<F: Fixture>(
     let position = broken(&fixture).await;
     let store = &*fixture.store();
     let whole = Query::default().verified();
-    let from = Query { from_version: Some(version(2)), ..Query::history(key("a")).verified() };
-    for (query, good) in [(Query::history(key("a")).verified(), 2), (from, 1), (whole, 2)] {
+    let from = Query {
+        from_version: Some(version(2)),
+        ..Query::history(key("a")).verified()
+    };
+    for (query, good) in [
+        (Query::history(key("a")).verified(), 2),
+        (from, 1),
+        (whole, 2),
+    ] {
         let mut stream = store.read(query.clone());
         for _ in 0..good {
-            stream.next().await.expect("an event").expect("it is not altered");
+            stream
+                .next()
+                .await
+                .expect("an event")
+                .expect("it is not altered");
         }
         match stream.next().await {
             Some(Err(StoreError::Invalid(invalid))) => check_invalid(&invalid, position),
             other => panic!("expected the altered event, found {other:?}"),
         }
-        assert!(stream.next().await.is_none(), "the stream has ended: {query:?}");
+        assert!(
+            stream.next().await.is_none(),
+            "the stream has ended: {query:?}"
+        );
     }
     let unverified = read(store, Query::history(key("a"))).await;
-    assert_eq!(unverified.iter().map(|read| number(&read.event)).collect::<Vec<_>>(), [1, 2, 3]);
+    assert_eq!(
+        unverified
+            .iter()
+            .map(|read| number(&read.event))
+            .collect::<Vec<_>>(),
+        [1, 2, 3]
+    );
     assert!(unverified.iter().all(|read| read.verified.is_none()));
     assert_eq!(history(store, &key("b")).await.len(), 3);
 }

@@ -77,7 +77,10 @@ pub fn version(n: u64) -> Version {
 pub async fn commit(store: &dyn EventStore, append: Append) -> Receipt {
     match store.append(append.clone()).await {
         Ok(Appended::Committed(receipt)) => receipt,
-        other => panic!("expected `{}` to be committed, found {other:?}", shown(&append)),
+        other => panic!(
+            "expected `{}` to be committed, found {other:?}",
+            shown(&append)
+        ),
     }
 }
 
@@ -91,7 +94,11 @@ pub async fn commit_any(
     aggregate: &AggregateKey,
     numbers: RangeInclusive<u64>,
 ) -> Receipt {
-    commit(store, Append::new(aggregate.clone(), ExpectedVersion::Any, events(numbers))).await
+    commit(
+        store,
+        Append::new(aggregate.clone(), ExpectedVersion::Any, events(numbers)),
+    )
+    .await
 }
 
 /// Appends what must be there already.
@@ -102,7 +109,10 @@ pub async fn commit_any(
 pub async fn repeat(store: &dyn EventStore, append: Append) -> Receipt {
     match store.append(append.clone()).await {
         Ok(Appended::AlreadyCommitted(receipt)) => receipt,
-        other => panic!("expected `{}` to be there already, found {other:?}", shown(&append)),
+        other => panic!(
+            "expected `{}` to be there already, found {other:?}",
+            shown(&append)
+        ),
     }
 }
 
@@ -117,7 +127,11 @@ pub async fn rejection(store: &dyn EventStore, appends: Vec<Append>) -> Rejectio
         Err(AppendError::Rejected { why }) => why,
         other => panic!("expected a rejection, found {other:?}"),
     };
-    assert_eq!(last_position(store).await, before, "a rejected append writes nothing");
+    assert_eq!(
+        last_position(store).await,
+        before,
+        "a rejected append writes nothing"
+    );
     why
 }
 
@@ -129,7 +143,10 @@ pub async fn rejection(store: &dyn EventStore, appends: Vec<Append>) -> Rejectio
 pub async fn reused(store: &dyn EventStore, append: Append) -> EventId {
     match rejection(store, vec![append.clone()]).await {
         Rejection::EventIdReused { event } => event,
-        other => panic!("expected `{}` to be reused, found {other:?}", shown(&append)),
+        other => panic!(
+            "expected `{}` to be reused, found {other:?}",
+            shown(&append)
+        ),
     }
 }
 
@@ -154,12 +171,24 @@ pub struct Conflict {
 pub async fn conflict(store: &dyn EventStore, appends: Vec<Append>) -> Conflict {
     let before = last_position(store).await;
     let conflict = match store.append_many(appends).await {
-        Err(AppendError::Conflict { aggregate, expected, actual, winners }) => {
-            Conflict { aggregate, expected, actual: actual.map(Version::get), winners }
-        }
+        Err(AppendError::Conflict {
+            aggregate,
+            expected,
+            actual,
+            winners,
+        }) => Conflict {
+            aggregate,
+            expected,
+            actual: actual.map(Version::get),
+            winners,
+        },
         other => panic!("expected a conflict, found {other:?}"),
     };
-    assert_eq!(last_position(store).await, before, "a refused append writes nothing");
+    assert_eq!(
+        last_position(store).await,
+        before,
+        "a refused append writes nothing"
+    );
     conflict
 }
 
@@ -197,7 +226,11 @@ pub async fn read(store: &dyn EventStore, query: Query) -> Vec<ReadEvent> {
 ///
 /// When the store fails, or an event is invalid.
 pub async fn numbers(store: &dyn EventStore, query: Query) -> Vec<u64> {
-    read(store, query).await.iter().map(|read| number(&read.event)).collect()
+    read(store, query)
+        .await
+        .iter()
+        .map(|read| number(&read.event))
+        .collect()
 }
 
 /// A whole history, verified.
@@ -216,7 +249,10 @@ pub async fn history(store: &dyn EventStore, aggregate: &AggregateKey) -> Vec<Re
 ///
 /// When it ends with an error.
 pub async fn all<T>(stream: BoxStream<'_, Result<T, StoreError>>) -> Vec<T> {
-    stream.map(|item| item.expect("the store answers")).collect().await
+    stream
+        .map(|item| item.expect("the store answers"))
+        .collect()
+        .await
 }
 
 /// The number that [`event`] was given.
@@ -231,5 +267,8 @@ pub fn number(recorded: &RecordedEvent) -> u64 {
 
 fn shown(append: &Append) -> String {
     let ids: Vec<_> = append.events.iter().map(|event| event.id).collect();
-    format!("{} expecting {}: {ids:?}", append.aggregate, append.expected)
+    format!(
+        "{} expecting {}: {ids:?}",
+        append.aggregate, append.expected
+    )
 }

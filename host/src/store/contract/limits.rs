@@ -21,7 +21,9 @@ pub async fn a_thousand_events_are_the_most<F: Fixture>(make: impl AsyncFn(Store
     let too_many = Append::new(key("a"), ExpectedVersion::Any, events(1..=MOST + 1));
     assert_eq!(
         rejection(store, vec![too_many]).await,
-        Rejection::TooManyEvents { count: MAX_APPEND_EVENTS + 1 }
+        Rejection::TooManyEvents {
+            count: MAX_APPEND_EVENTS + 1
+        }
     );
     let receipt = commit_any(store, &key("a"), 1..=MOST).await;
     assert_eq!(receipt.version.get(), MOST);
@@ -38,12 +40,18 @@ pub async fn a_thousand_events_in_all_of_append_many<F: Fixture>(
     let parts = |last| {
         vec![
             Append::new(key("a"), ExpectedVersion::NoStream, events(1..=MOST / 2)),
-            Append::new(key("b"), ExpectedVersion::NoStream, events(MOST / 2 + 1..=last)),
+            Append::new(
+                key("b"),
+                ExpectedVersion::NoStream,
+                events(MOST / 2 + 1..=last),
+            ),
         ]
     };
     assert_eq!(
         rejection(store, parts(MOST + 1)).await,
-        Rejection::TooManyEvents { count: MAX_APPEND_EVENTS + 1 }
+        Rejection::TooManyEvents {
+            count: MAX_APPEND_EVENTS + 1
+        }
     );
     store.append_many(parts(MOST)).await.expect("1000 fit");
     assert_eq!(last_version(store, &key("b")).await, MOST / 2);
@@ -61,8 +69,15 @@ pub async fn an_event_fills_its_size_to_the_byte<F: Fixture>(
     large.body = vec![b' '; MAX_EVENT_SIZE - headers + 1].into();
     let with_small = [event(1), large.clone()];
     assert_eq!(
-        rejection(store, vec![Append::new(key("a"), ExpectedVersion::Any, with_small)]).await,
-        Rejection::EventTooLarge { event: large.id, size: MAX_EVENT_SIZE + 1 }
+        rejection(
+            store,
+            vec![Append::new(key("a"), ExpectedVersion::Any, with_small)]
+        )
+        .await,
+        Rejection::EventTooLarge {
+            event: large.id,
+            size: MAX_EVENT_SIZE + 1
+        }
     );
     large.body = vec![b' '; MAX_EVENT_SIZE - headers].into();
     let fits = Append::new(key("a"), ExpectedVersion::Any, [event(1), large]);
@@ -76,9 +91,12 @@ pub async fn an_append_has_events<F: Fixture>(make: impl AsyncFn(StoreTemplate) 
     let store = &*fixture.store();
     let empty = Append::new(key("a"), ExpectedVersion::Any, []);
     let full = Append::new(key("b"), ExpectedVersion::Any, events(1..=1));
-    for appends in
-        [vec![], vec![empty.clone()], vec![full.clone(), empty.clone()], vec![empty, full]]
-    {
+    for appends in [
+        vec![],
+        vec![empty.clone()],
+        vec![full.clone(), empty.clone()],
+        vec![empty, full],
+    ] {
         assert_eq!(rejection(store, appends).await, Rejection::Empty);
     }
 }
@@ -93,7 +111,9 @@ pub async fn an_aggregate_stands_once_in_an_append<F: Fixture>(
     let parts = parts.map(|(id, n)| Append::new(key(id), ExpectedVersion::Any, events(n..=n)));
     assert_eq!(
         rejection(store, parts.to_vec()).await,
-        Rejection::AggregateRepeated { aggregate: key("a") }
+        Rejection::AggregateRepeated {
+            aggregate: key("a")
+        }
     );
 }
 
@@ -104,7 +124,11 @@ pub async fn an_event_id_stands_once_in_an_append<F: Fixture>(
     let fixture = make(template()).await;
     let store = &*fixture.store();
     let repeated = Rejection::EventIdRepeated { event: event(1).id };
-    let one = Append::new(key("a"), ExpectedVersion::Any, [event(1), event(2), event(1)]);
+    let one = Append::new(
+        key("a"),
+        ExpectedVersion::Any,
+        [event(1), event(2), event(1)],
+    );
     assert_eq!(rejection(store, vec![one]).await, repeated);
     let parts = ["a", "b"].map(|id| Append::new(key(id), ExpectedVersion::Any, events(1..=1)));
     assert_eq!(rejection(store, parts.to_vec()).await, repeated);
@@ -120,7 +144,11 @@ pub async fn an_aggregate_fits_the_template<F: Fixture>(make: impl AsyncFn(Store
     commit_any(store, &key("a"), 1..=1).await;
     for other in ["acme.contract.tests.lock.a", "acme.contract.other.key.a"] {
         for appends in [
-            vec![Append::new(full_key(other), ExpectedVersion::Any, events(2..=2))],
+            vec![Append::new(
+                full_key(other),
+                ExpectedVersion::Any,
+                events(2..=2),
+            )],
             vec![
                 Append::new(key("b"), ExpectedVersion::Any, events(2..=2)),
                 Append::new(full_key(other), ExpectedVersion::Any, events(3..=3)),

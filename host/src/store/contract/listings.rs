@@ -37,10 +37,18 @@ pub async fn aggregates_are_listed_in_the_order_of_their_keys<F: Fixture>(
     keys.sort();
     let select = AggregateSelect::default();
     let listed = all(store.aggregates(select.clone())).await;
-    assert_eq!(listed.iter().map(|entry| entry.aggregate.clone()).collect::<Vec<_>>(), keys);
+    assert_eq!(
+        listed
+            .iter()
+            .map(|entry| entry.aggregate.clone())
+            .collect::<Vec<_>>(),
+        keys
+    );
     for entry in &listed {
-        let last =
-            read(store, Query::history(entry.aggregate.clone())).await.pop().expect("events");
+        let last = read(store, Query::history(entry.aggregate.clone()))
+            .await
+            .pop()
+            .expect("events");
         assert_eq!(
             *entry,
             AggregateEntry {
@@ -51,7 +59,10 @@ pub async fn aggregates_are_listed_in_the_order_of_their_keys<F: Fixture>(
             }
         );
     }
-    let limited = AggregateSelect { limit: Some(4), ..select.clone() };
+    let limited = AggregateSelect {
+        limit: Some(4),
+        ..select.clone()
+    };
     assert_eq!(all(store.aggregates(limited)).await, listed[..4]);
     let of = |namespace: Option<&str>, entity: Option<&str>, limit| AggregateSelect {
         namespace: namespace.map(|text| Namespace::new(text).expect("a namespace")),
@@ -70,10 +81,15 @@ pub async fn aggregates_are_listed_in_the_order_of_their_keys<F: Fixture>(
             .iter()
             .filter(|entry| namespace.is_none_or(|n| entry.aggregate.namespace.as_str() == n))
             .filter(|entry| entity.is_none_or(|e| entry.aggregate.entity.as_str() == e))
-            .take(limit.map_or(usize::MAX, |limit: u64| usize::try_from(limit).expect("small")))
+            .take(limit.map_or(usize::MAX, |limit: u64| {
+                usize::try_from(limit).expect("small")
+            }))
             .cloned()
             .collect();
-        assert_eq!(all(store.aggregates(of(namespace, entity, limit))).await, expected);
+        assert_eq!(
+            all(store.aggregates(of(namespace, entity, limit))).await,
+            expected
+        );
     }
 }
 
@@ -91,12 +107,19 @@ pub async fn stats_count_events_aggregates_types_and_times<F: Fixture>(
     given[3].timestamp = time(50);
     given[5].timestamp = time(0);
     given[2].event_type = EventType::new("C").expect("a type");
-    commit(store, Append::new(key("a"), ExpectedVersion::Any, given.split_off(4))).await;
+    commit(
+        store,
+        Append::new(key("a"), ExpectedVersion::Any, given.split_off(4)),
+    )
+    .await;
     let last = commit(store, Append::new(key("b"), ExpectedVersion::Any, given)).await;
     let stats = store.stats().await.expect("the store answers");
     assert_eq!((stats.events, stats.aggregates), (10, 2));
     let counts = [("C", 5), ("B", 3), ("A", 2)];
-    assert_eq!(stats.types, counts.map(|(name, count)| (name.to_owned(), count)));
+    assert_eq!(
+        stats.types,
+        counts.map(|(name, count)| (name.to_owned(), count))
+    );
     assert_eq!(stats.times, Some((time(0), time(50))));
     assert_eq!(stats.last_position, Some(last.position));
 }

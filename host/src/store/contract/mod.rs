@@ -217,6 +217,8 @@ pub fn run(case: impl Future<Output = ()>) {
         .build()
         .expect("the system gives threads");
     runtime.block_on(async {
-        tokio::time::timeout(DEADLINE, case).await.expect("a case takes less than two minutes");
+        tokio::time::timeout(DEADLINE, case)
+            .await
+            .expect("a case takes less than two minutes");
     });
 }

@@ -100,7 +100,9 @@ impl Case {
         Self {
             random: Random::new(seed),
             next: seed * 100_000,
-            keys: (0..AGGREGATES).map(|n| key(&format!("case-{seed}-{n}"))).collect(),
+            keys: (0..AGGREGATES)
+                .map(|n| key(&format!("case-{seed}-{n}")))
+                .collect(),
             histories: HashMap::new(),
             places: HashMap::new(),
             asked: Vec::new(),
@@ -116,8 +118,12 @@ impl Case {
                     self.append(store, vec![part]).await;
                 }
                 4 => {
-                    let mut parts: Vec<_> =
-                        self.keys.clone().into_iter().map(|key| self.new_part(key)).collect();
+                    let mut parts: Vec<_> = self
+                        .keys
+                        .clone()
+                        .into_iter()
+                        .map(|key| self.new_part(key))
+                        .collect();
                     parts.rotate_left(usize::try_from(self.random.below(AGGREGATES)).expect("few"));
                     parts
                         .truncate(usize::try_from(1 + self.random.below(AGGREGATES)).expect("few"));
@@ -161,7 +167,11 @@ impl Case {
         let expected = self.expectation(&key);
         let first = self.next;
         self.next += 1 + self.random.below(4);
-        Append::new(key, expected, (first..self.next).map(event).collect::<Vec<_>>())
+        Append::new(
+            key,
+            expected,
+            (first..self.next).map(event).collect::<Vec<_>>(),
+        )
     }
 
     /// Something near an append that was asked for before.
@@ -196,14 +206,24 @@ impl Case {
         let answer = store.append_many(appends.clone()).await;
         let found = match &answer {
             Ok(answers) => {
-                let versions = answers.iter().map(|answer| answer.receipt().version).collect();
+                let versions = answers
+                    .iter()
+                    .map(|answer| answer.receipt().version)
+                    .collect();
                 match answers[0] {
                     Appended::Committed(_) => Outcome::Committed(versions),
                     Appended::AlreadyCommitted(_) => Outcome::AlreadyCommitted(versions),
                 }
             }
-            Err(AppendError::Rejected { why: Rejection::EventIdReused { .. } }) => Outcome::Reused,
-            Err(AppendError::Conflict { aggregate, actual, winners, .. }) => {
+            Err(AppendError::Rejected {
+                why: Rejection::EventIdReused { .. },
+            }) => Outcome::Reused,
+            Err(AppendError::Conflict {
+                aggregate,
+                actual,
+                winners,
+                ..
+            }) => {
                 let winners = winners.iter().map(|winner: &RecordedEvent| winner.event.id);
                 Outcome::Conflict(aggregate.clone(), *actual, winners.collect())
             }
@@ -216,7 +236,11 @@ impl Case {
                     self.commit(part);
                 }
                 let place = usize::try_from(answer.receipt().version.get()).expect("short");
-                let ours = record(&part.aggregate, None, &self.history(&part.aggregate)[..place]);
+                let ours = record(
+                    &part.aggregate,
+                    None,
+                    &self.history(&part.aggregate)[..place],
+                );
                 let last = ours.expect("a short history").pop().expect("an event");
                 assert_eq!(answer.receipt().head, last.cid);
             }
@@ -227,16 +251,23 @@ impl Case {
     fn commit(&mut self, part: &Append) {
         let history = self.histories.entry(part.aggregate.clone()).or_default();
         for event in &part.events {
-            self.places.insert(event.id, (part.aggregate.clone(), history.len()));
+            self.places
+                .insert(event.id, (part.aggregate.clone(), history.len()));
             history.push(event.clone());
         }
     }
 
     fn judge(&self, appends: &[Append]) -> Outcome {
         let last = |place: usize, part: &Append| version((place + part.events.len()) as u64);
-        if appends.iter().flat_map(|part| &part.events).any(|e| self.places.contains_key(&e.id)) {
-            let found: Option<Vec<_>> =
-                appends.iter().map(|part| self.find(part).map(|place| last(place, part))).collect();
+        if appends
+            .iter()
+            .flat_map(|part| &part.events)
+            .any(|e| self.places.contains_key(&e.id))
+        {
+            let found: Option<Vec<_>> = appends
+                .iter()
+                .map(|part| self.find(part).map(|place| last(place, part)))
+                .collect();
             return found.map_or(Outcome::Reused, Outcome::AlreadyCommitted);
         }
         for part in appends {
@@ -254,14 +285,19 @@ impl Case {
             }
         }
         Outcome::Committed(
-            appends.iter().map(|part| last(self.history(&part.aggregate).len(), part)).collect(),
+            appends
+                .iter()
+                .map(|part| last(self.history(&part.aggregate).len(), part))
+                .collect(),
         )
     }
 
     /// Where the events of an append stand, if they stand together where they are expected.
     fn find(&self, part: &Append) -> Option<usize> {
         let (aggregate, first) = self.places.get(&part.events[0].id)?;
-        let there = self.history(aggregate).get(*first..*first + part.events.len())?;
+        let there = self
+            .history(aggregate)
+            .get(*first..*first + part.events.len())?;
         let fits = *aggregate == part.aggregate
             && place_behind(part.expected).is_none_or(|place| place == *first)
             && there == part.events;
@@ -279,7 +315,10 @@ impl Case {
             .map(|event| event.id)
             .skip(usize::try_from(from).expect("few"))
             .collect();
-        let mut query = Query { from_version: Some(version(from + 1)), ..Query::history(key) };
+        let mut query = Query {
+            from_version: Some(version(from + 1)),
+            ..Query::history(key)
+        };
         if backwards {
             expected.reverse();
             query.direction = Direction::Backwards;
@@ -289,7 +328,10 @@ impl Case {
             query.limit = Some(limit);
         }
         let found = numbers(store, query.verified()).await;
-        assert_eq!(found.into_iter().map(|n| event(n).id).collect::<Vec<_>>(), expected);
+        assert_eq!(
+            found.into_iter().map(|n| event(n).id).collect::<Vec<_>>(),
+            expected
+        );
     }
 }
 

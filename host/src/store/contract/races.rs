@@ -45,9 +45,17 @@ pub async fn one_of_64_wins_each_version<F: Fixture>(make: impl AsyncFn(StoreTem
             match answer {
                 Ok(Appended::Committed(receipt)) => {
                     assert_eq!(*n, number(winner), "one wins version {}", round + 1);
-                    assert_eq!((receipt.version, receipt.head), (winner.version, winner.cid));
+                    assert_eq!(
+                        (receipt.version, receipt.head),
+                        (winner.version, winner.cid)
+                    );
                 }
-                Err(AppendError::Conflict { expected, actual, winners, .. }) => {
+                Err(AppendError::Conflict {
+                    expected,
+                    actual,
+                    winners,
+                    ..
+                }) => {
                     assert_ne!(*n, number(winner));
                     assert_eq!(
                         (*expected, actual.map(Version::get)),
@@ -65,12 +73,17 @@ pub async fn one_of_64_wins_each_version<F: Fixture>(make: impl AsyncFn(StoreTem
 async fn append_at_head(store: &dyn EventStore, n: u64) -> Receipt {
     loop {
         let version = last_version(store, &key("a")).await;
-        match store.append(Append::new(key("a"), exact(version), [event(n)])).await {
+        match store
+            .append(Append::new(key("a"), exact(version), [event(n)]))
+            .await
+        {
             Ok(Appended::Committed(receipt)) => {
                 assert_eq!(receipt.version.get(), version + 1);
                 return receipt;
             }
-            Err(AppendError::Conflict { actual, winners, .. }) => {
+            Err(AppendError::Conflict {
+                actual, winners, ..
+            }) => {
                 assert!(actual.map_or(0, Version::get) > version && !winners.is_empty());
             }
             other => panic!("expected a commit or a conflict, found {other:?}"),
@@ -87,7 +100,10 @@ async fn check_receipts(store: &dyn EventStore, receipts: Vec<(u64, Receipt)>) {
     for (n, receipt) in receipts {
         let at = usize::try_from(receipt.version.get()).expect("short") - 1;
         assert_eq!(number(&read[at].event), n);
-        assert_eq!((receipt.head, receipt.position), (read[at].event.cid, read[at].position));
+        assert_eq!(
+            (receipt.head, receipt.position),
+            (read[at].event.cid, read[at].position)
+        );
     }
 }
 
@@ -125,9 +141,11 @@ pub async fn one_of_16_equal_appends_is_committed<F: Fixture>(
     make: impl AsyncFn(StoreTemplate) -> F,
 ) {
     let fixture = make(template()).await;
-    for (round, expected) in
-        (0..20).zip([ExpectedVersion::Any, ExpectedVersion::NoStream].iter().cycle())
-    {
+    for (round, expected) in (0..20).zip(
+        [ExpectedVersion::Any, ExpectedVersion::NoStream]
+            .iter()
+            .cycle(),
+    ) {
         let mut tasks = JoinSet::new();
         for _ in 0..16 {
             let (store, n) = (fixture.store(), round * 3);
@@ -137,9 +155,14 @@ pub async fn one_of_16_equal_appends_is_committed<F: Fixture>(
         }
         let answers = tasks.join_all().await;
         let receipt = answers[0].receipt();
-        let committed = answers.iter().filter(|answer| matches!(answer, Appended::Committed(_)));
+        let committed = answers
+            .iter()
+            .filter(|answer| matches!(answer, Appended::Committed(_)));
         assert_eq!(committed.count(), 1);
-        assert!(answers.iter().all(|answer| answer.receipt() == receipt), "{answers:?}");
+        assert!(
+            answers.iter().all(|answer| answer.receipt() == receipt),
+            "{answers:?}"
+        );
     }
 }
 
@@ -178,7 +201,10 @@ pub async fn one_of_16_overlapping_append_many_wins_each_round<F: Fixture>(
             assert_eq!(there.len() as u64, round + 1);
             last.extend(there.pop().map(|last| number(&last) / 3));
         }
-        assert!(last.iter().all(|append| *append == last[0]), "all parts are of one append");
+        assert!(
+            last.iter().all(|append| *append == last[0]),
+            "all parts are of one append"
+        );
     }
 }
 

@@ -26,15 +26,32 @@ pub async fn an_empty_store_has_nothing<F: Fixture>(make: impl AsyncFn(StoreTemp
     let fixture = make(template()).await;
     let store = &*fixture.store();
     assert_eq!(last_position(store).await, None);
-    assert_eq!(store.head(&key("a")).await.expect("the store answers"), None);
-    assert!(all(store.aggregates(AggregateSelect::default())).await.is_empty());
-    for query in [Query::default(), Query::history(key("a")), Query::history(key("a")).verified()] {
+    assert_eq!(
+        store.head(&key("a")).await.expect("the store answers"),
+        None
+    );
+    assert!(
+        all(store.aggregates(AggregateSelect::default()))
+            .await
+            .is_empty()
+    );
+    for query in [
+        Query::default(),
+        Query::history(key("a")),
+        Query::history(key("a")).verified(),
+    ] {
         assert!(read(store, query.clone()).await.is_empty());
-        let newest_first = Query { direction: Direction::Backwards, ..query };
+        let newest_first = Query {
+            direction: Direction::Backwards,
+            ..query
+        };
         assert!(read(store, newest_first).await.is_empty());
     }
     let stats = store.stats().await.expect("the store answers");
-    assert_eq!((stats.events, stats.aggregates, stats.last_position), (0, 0, None));
+    assert_eq!(
+        (stats.events, stats.aggregates, stats.last_position),
+        (0, 0, None)
+    );
     assert_eq!((stats.types, stats.times), (vec![], None));
 }
 
@@ -47,11 +64,18 @@ pub async fn heads_and_last_position_follow_the_appends<F: Fixture>(
     for n in 1..=9 {
         let key = key(["a", "b"][usize::from((n % 2) as u8)]);
         let receipt = commit_any(store, &key, n * 3..=n * 3 + n % 3).await;
-        let head = store.head(&key).await.expect("the store answers").expect("events");
+        let head = store
+            .head(&key)
+            .await
+            .expect("the store answers")
+            .expect("events");
         assert_eq!((head.version, head.cid), (receipt.version, receipt.head));
         assert_eq!(last_position(store).await, Some(receipt.position));
     }
-    assert_eq!(store.head(&key("c")).await.expect("the store answers"), None);
+    assert_eq!(
+        store.head(&key("c")).await.expect("the store answers"),
+        None
+    );
 }
 
 /// Two aggregates, in turns: `a` has 1, 3, 5 …, `b` has 2, 4, 6 …
@@ -72,26 +96,50 @@ pub async fn versions_are_inclusive_and_positions_exclusive<F: Fixture>(
     let store = &*fixture.store();
     let positions = in_turns(store).await;
     let of_a = || Query::history(key("a"));
-    let from = |n| Query { from_version: Some(version(n)), ..of_a() };
+    let from = |n| Query {
+        from_version: Some(version(n)),
+        ..of_a()
+    };
     assert_eq!(numbers(store, from(3)).await, [5, 7, 9, 11]);
     assert_eq!(numbers(store, from(6)).await, [11]);
     assert_eq!(numbers(store, from(7)).await, NONE);
-    let to = |n| Query { to_version: Some(version(n)), ..of_a() };
+    let to = |n| Query {
+        to_version: Some(version(n)),
+        ..of_a()
+    };
     assert_eq!(numbers(store, to(2)).await, [1, 3]);
     assert_eq!(numbers(store, to(99)).await, [1, 3, 5, 7, 9, 11]);
-    let one = Query { from_version: Some(version(4)), ..to(4) };
+    let one = Query {
+        from_version: Some(version(4)),
+        ..to(4)
+    };
     assert_eq!(numbers(store, one).await, [7]);
-    let none = Query { from_version: Some(version(5)), ..to(4) };
+    let none = Query {
+        from_version: Some(version(5)),
+        ..to(4)
+    };
     assert_eq!(numbers(store, none).await, NONE);
-    let of_both = Query { to_version: Some(version(1)), ..Query::default() };
+    let of_both = Query {
+        to_version: Some(version(1)),
+        ..Query::default()
+    };
     assert_eq!(numbers(store, of_both).await, [1, 2]);
 
-    let after = |at: usize| Query { after: Some(positions[at]), ..Query::default() };
+    let after = |at: usize| Query {
+        after: Some(positions[at]),
+        ..Query::default()
+    };
     assert_eq!(numbers(store, after(9)).await, [11, 12]);
     assert_eq!(numbers(store, after(11)).await, NONE);
-    let newest_first = Query { direction: Direction::Backwards, ..after(8) };
+    let newest_first = Query {
+        direction: Direction::Backwards,
+        ..after(8)
+    };
     assert_eq!(numbers(store, newest_first).await, [12, 11, 10]);
-    let of_a_after = Query { after: Some(positions[6]), ..of_a() };
+    let of_a_after = Query {
+        after: Some(positions[6]),
+        ..of_a()
+    };
     assert_eq!(numbers(store, of_a_after).await, [9, 11]);
 }
 
@@ -108,15 +156,28 @@ pub async fn times_are_inclusive<F: Fixture>(make: impl AsyncFn(StoreTemplate) -
     assert_eq!(numbers(store, between(4, 6)).await, [4, 5, 6]);
     assert_eq!(numbers(store, between(4, 4)).await, [4]);
     assert_eq!(numbers(store, between(5, 4)).await, NONE);
-    let of_a = Query { aggregate: Some(key("a")), ..between(4, 9) };
+    let of_a = Query {
+        aggregate: Some(key("a")),
+        ..between(4, 9)
+    };
     assert_eq!(numbers(store, of_a).await, [5, 7, 9]);
-    let until = Query { until: Some(time(5)), ..Query::history(key("a")) };
+    let until = Query {
+        until: Some(time(5)),
+        ..Query::history(key("a"))
+    };
     assert_eq!(numbers(store, until).await, [1, 3, 5]);
     let mut late = event(20);
     late.timestamp = time(2);
     commit(store, Append::new(key("a"), ExpectedVersion::Any, [late])).await;
-    let until = Query { until: Some(time(2)), ..Query::history(key("a")) };
-    assert_eq!(numbers(store, until).await, [1, 20], "the order is that of versions, not of times");
+    let until = Query {
+        until: Some(time(2)),
+        ..Query::history(key("a"))
+    };
+    assert_eq!(
+        numbers(store, until).await,
+        [1, 20],
+        "the order is that of versions, not of times"
+    );
 }
 
 /// Backwards is the same, newest first, and a limit takes from the new end.
@@ -124,15 +185,34 @@ pub async fn backwards_begins_with_the_newest<F: Fixture>(make: impl AsyncFn(Sto
     let fixture = make(template()).await;
     let store = &*fixture.store();
     in_turns(store).await;
-    let newest_first = Query { direction: Direction::Backwards, ..Query::default() };
-    assert_eq!(numbers(store, newest_first.clone()).await, (1..=12).rev().collect::<Vec<_>>());
-    let last = Query { limit: Some(2), ..newest_first.clone() };
+    let newest_first = Query {
+        direction: Direction::Backwards,
+        ..Query::default()
+    };
+    assert_eq!(
+        numbers(store, newest_first.clone()).await,
+        (1..=12).rev().collect::<Vec<_>>()
+    );
+    let last = Query {
+        limit: Some(2),
+        ..newest_first.clone()
+    };
     assert_eq!(numbers(store, last).await, [12, 11]);
-    let of_a = Query { aggregate: Some(key("a")), ..newest_first };
+    let of_a = Query {
+        aggregate: Some(key("a")),
+        ..newest_first
+    };
     assert_eq!(numbers(store, of_a.clone()).await, [11, 9, 7, 5, 3, 1]);
-    let from = Query { from_version: Some(version(5)), ..of_a.clone() };
+    let from = Query {
+        from_version: Some(version(5)),
+        ..of_a.clone()
+    };
     assert_eq!(numbers(store, from).await, [11, 9]);
-    let to = Query { to_version: Some(version(3)), limit: Some(2), ..of_a };
+    let to = Query {
+        to_version: Some(version(3)),
+        limit: Some(2),
+        ..of_a
+    };
     assert_eq!(numbers(store, to).await, [5, 3]);
 }
 
@@ -149,25 +229,61 @@ pub async fn by_correlation_type_and_id<F: Fixture>(make: impl AsyncFn(StoreTemp
         let key = key(["b", "a"][usize::from((n % 2) as u8)]);
         commit(store, Append::new(key, ExpectedVersion::Any, [event])).await;
     }
-    let correlated = Query { correlation: Some(conversation), ..Query::default() };
+    let correlated = Query {
+        correlation: Some(conversation),
+        ..Query::default()
+    };
     assert_eq!(numbers(store, correlated.clone()).await, [1, 5, 9]);
-    let limited = Query { limit: Some(2), direction: Direction::Backwards, ..correlated.clone() };
+    let limited = Query {
+        limit: Some(2),
+        direction: Direction::Backwards,
+        ..correlated.clone()
+    };
     assert_eq!(numbers(store, limited).await, [9, 5]);
-    let of_b = Query { aggregate: Some(key("b")), ..correlated };
+    let of_b = Query {
+        aggregate: Some(key("b")),
+        ..correlated
+    };
     assert_eq!(numbers(store, of_b).await, NONE);
-    let alone = Query { correlation: Some(*event(6).id.as_uuid()), ..Query::default() };
-    assert_eq!(numbers(store, alone).await, [6], "a root is correlated with itself");
+    let alone = Query {
+        correlation: Some(*event(6).id.as_uuid()),
+        ..Query::default()
+    };
+    assert_eq!(
+        numbers(store, alone).await,
+        [6],
+        "a root is correlated with itself"
+    );
 
-    let typed = |name| Query { event_type: EventType::new(name).ok(), ..Query::default() };
+    let typed = |name| Query {
+        event_type: EventType::new(name).ok(),
+        ..Query::default()
+    };
     assert_eq!(numbers(store, typed("KeyRotated")).await, [1, 4, 7, 10]);
-    assert_eq!(numbers(store, Query { limit: Some(3), ..typed("KeyGenerated") }).await, [3, 6, 9]);
+    assert_eq!(
+        numbers(
+            store,
+            Query {
+                limit: Some(3),
+                ..typed("KeyGenerated")
+            }
+        )
+        .await,
+        [3, 6, 9]
+    );
     assert_eq!(numbers(store, typed("Keyrotated")).await, NONE);
     assert_eq!(numbers(store, typed("Key")).await, NONE);
 
-    let with_id = |n| Query { event_id: Some(event(n).id), ..Query::default() };
+    let with_id = |n| Query {
+        event_id: Some(event(n).id),
+        ..Query::default()
+    };
     assert_eq!(numbers(store, with_id(7)).await, [7]);
     assert_eq!(numbers(store, with_id(99)).await, NONE);
-    let elsewhere = Query { aggregate: Some(key("b")), ..with_id(7) };
+    let elsewhere = Query {
+        aggregate: Some(key("b")),
+        ..with_id(7)
+    };
     assert_eq!(numbers(store, elsewhere).await, NONE);
 }
 
@@ -204,12 +320,27 @@ pub async fn by_namespace_and_entity<F: Fixture>(make: impl AsyncFn(StoreTemplat
     for (n, text) in (0..).zip(KEYS) {
         commit_any(store, &full_key(text), n..=n).await;
     }
-    let namespace = |text| Query { namespace: Namespace::new(text).ok(), ..Query::default() };
-    let entity = |text, query| Query { entity: Entity::new(text).ok(), ..query };
-    assert_eq!(numbers(store, namespace("acme.contract.tests")).await, [0, 1, 2]);
+    let namespace = |text| Query {
+        namespace: Namespace::new(text).ok(),
+        ..Query::default()
+    };
+    let entity = |text, query| Query {
+        entity: Entity::new(text).ok(),
+        ..query
+    };
+    assert_eq!(
+        numbers(store, namespace("acme.contract.tests")).await,
+        [0, 1, 2]
+    );
     assert_eq!(numbers(store, namespace("acme.contract.none")).await, NONE);
-    assert_eq!(numbers(store, entity("lock", Query::default())).await, [2, 4]);
-    assert_eq!(numbers(store, entity("lock", namespace("acme.contract.tests2"))).await, [4]);
+    assert_eq!(
+        numbers(store, entity("lock", Query::default())).await,
+        [2, 4]
+    );
+    assert_eq!(
+        numbers(store, entity("lock", namespace("acme.contract.tests2"))).await,
+        [4]
+    );
     let contradiction = entity("lock", Query::history(full_key(KEYS[0])));
     assert_eq!(numbers(store, contradiction).await, NONE);
 }
@@ -226,8 +357,29 @@ pub async fn a_limit_counts_what_is_delivered<F: Fixture>(make: impl AsyncFn(Sto
         ..Query::default()
     };
     assert_eq!(numbers(store, narrow).await, [1, 7]);
-    assert_eq!(numbers(store, Query { limit: Some(0), ..Query::default() }).await, NONE);
-    assert_eq!(numbers(store, Query { limit: Some(u64::MAX), ..Query::default() }).await.len(), 12);
+    assert_eq!(
+        numbers(
+            store,
+            Query {
+                limit: Some(0),
+                ..Query::default()
+            }
+        )
+        .await,
+        NONE
+    );
+    assert_eq!(
+        numbers(
+            store,
+            Query {
+                limit: Some(u64::MAX),
+                ..Query::default()
+            }
+        )
+        .await
+        .len(),
+        12
+    );
 }
 
 /// The meaning of a query, read aloud.
@@ -237,14 +389,30 @@ fn expected(query: &Query, all: &[ReadEvent]) -> Vec<ReadEvent> {
         .filter(|read| {
             let recorded: &RecordedEvent = &read.event;
             let event = &recorded.event;
-            query.aggregate.clone().is_none_or(|wanted| wanted == recorded.aggregate)
-                && query.namespace.clone().is_none_or(|w| w == recorded.aggregate.namespace)
-                && query.entity.clone().is_none_or(|wanted| wanted == recorded.aggregate.entity)
+            query
+                .aggregate
+                .clone()
+                .is_none_or(|wanted| wanted == recorded.aggregate)
+                && query
+                    .namespace
+                    .clone()
+                    .is_none_or(|w| w == recorded.aggregate.namespace)
+                && query
+                    .entity
+                    .clone()
+                    .is_none_or(|wanted| wanted == recorded.aggregate.entity)
                 && query.event_id.is_none_or(|wanted| wanted == event.id)
-                && query.event_type.clone().is_none_or(|wanted| wanted == event.event_type)
-                && query.correlation.is_none_or(|wanted| wanted == event.correlation)
+                && query
+                    .event_type
+                    .clone()
+                    .is_none_or(|wanted| wanted == event.event_type)
+                && query
+                    .correlation
+                    .is_none_or(|wanted| wanted == event.correlation)
                 && query.after.is_none_or(|after| read.position > after)
-                && query.from_version.is_none_or(|from| recorded.version >= from)
+                && query
+                    .from_version
+                    .is_none_or(|from| recorded.version >= from)
                 && query.to_version.is_none_or(|to| recorded.version <= to)
                 && query.since.is_none_or(|since| event.timestamp >= since)
                 && query.until.is_none_or(|until| event.timestamp <= until)
@@ -296,7 +464,11 @@ pub async fn any_combination_of_conditions<F: Fixture>(make: impl AsyncFn(StoreT
         };
         let mut expected = expected(&query, &there);
         expected.iter_mut().for_each(|read| read.verified = mark);
-        assert_eq!(read(store, query.clone()).await, expected, "query {at}: {query:?}");
+        assert_eq!(
+            read(store, query.clone()).await,
+            expected,
+            "query {at}: {query:?}"
+        );
     }
 }
 
@@ -312,13 +484,55 @@ pub async fn a_verified_history_is_verified_as_a_chain<F: Fixture>(
         (Query::history(key("a")), None),
         (Query::default(), None),
         (of_a(), Some(Verified::Chain)),
-        (Query { to_version: Some(version(3)), ..of_a() }, Some(Verified::Chain)),
-        (Query { from_version: Some(version(1)), ..of_a() }, Some(Verified::Chain)),
-        (Query { limit: Some(2), ..of_a() }, Some(Verified::Chain)),
-        (Query { from_version: Some(version(2)), ..of_a() }, Some(Verified::Cid)),
-        (Query { direction: Direction::Backwards, ..of_a() }, Some(Verified::Cid)),
-        (Query { since: Some(time(0)), ..of_a() }, Some(Verified::Cid)),
-        (Query { until: Some(time(9)), ..of_a() }, Some(Verified::Cid)),
+        (
+            Query {
+                to_version: Some(version(3)),
+                ..of_a()
+            },
+            Some(Verified::Chain),
+        ),
+        (
+            Query {
+                from_version: Some(version(1)),
+                ..of_a()
+            },
+            Some(Verified::Chain),
+        ),
+        (
+            Query {
+                limit: Some(2),
+                ..of_a()
+            },
+            Some(Verified::Chain),
+        ),
+        (
+            Query {
+                from_version: Some(version(2)),
+                ..of_a()
+            },
+            Some(Verified::Cid),
+        ),
+        (
+            Query {
+                direction: Direction::Backwards,
+                ..of_a()
+            },
+            Some(Verified::Cid),
+        ),
+        (
+            Query {
+                since: Some(time(0)),
+                ..of_a()
+            },
+            Some(Verified::Cid),
+        ),
+        (
+            Query {
+                until: Some(time(9)),
+                ..of_a()
+            },
+            Some(Verified::Cid),
+        ),
         (Query::default().verified(), Some(Verified::Cid)),
     ] {
         let read = read(store, query.clone()).await;
@@ -334,24 +548,49 @@ pub async fn long_reads_have_no_seams<F: Fixture>(make: impl AsyncFn(StoreTempla
     let store = &*fixture.store();
     for first in (0..COUNT).step_by(600) {
         let part = |id, from, to| Append::new(key(id), ExpectedVersion::Any, events(from..=to));
-        let parts = vec![part("a", first, first + 299), part("b", first + 300, first + 599)];
+        let parts = vec![
+            part("a", first, first + 299),
+            part("b", first + 300, first + 599),
+        ];
         store.append_many(parts).await.expect("nothing is stale");
     }
     let all = read(store, Query::default().verified()).await;
     assert_eq!(
-        all.iter().map(|read| number(&read.event)).collect::<Vec<_>>(),
+        all.iter()
+            .map(|read| number(&read.event))
+            .collect::<Vec<_>>(),
         (0..COUNT).collect::<Vec<_>>()
     );
-    let newest_first = Query { direction: Direction::Backwards, ..Query::default() };
-    assert_eq!(numbers(store, newest_first.clone()).await, (0..COUNT).rev().collect::<Vec<_>>());
+    let newest_first = Query {
+        direction: Direction::Backwards,
+        ..Query::default()
+    };
+    assert_eq!(
+        numbers(store, newest_first.clone()).await,
+        (0..COUNT).rev().collect::<Vec<_>>()
+    );
     assert_eq!(history(store, &key("a")).await.len() as u64, COUNT / 2);
-    for at in [0, 99, 100, 127, 128, 255, 256, 499, 500, 511, 512, 999, 1000, 1023, 1024, 4198] {
-        let after = Query { after: Some(all[at].position), ..Query::default() };
+    for at in [
+        0, 99, 100, 127, 128, 255, 256, 499, 500, 511, 512, 999, 1000, 1023, 1024, 4198,
+    ] {
+        let after = Query {
+            after: Some(all[at].position),
+            ..Query::default()
+        };
         let from = at as u64 + 1;
-        assert_eq!(numbers(store, after).await, (from..COUNT).collect::<Vec<_>>());
-        let limit = Query { limit: Some(from), ..Query::default() };
+        assert_eq!(
+            numbers(store, after).await,
+            (from..COUNT).collect::<Vec<_>>()
+        );
+        let limit = Query {
+            limit: Some(from),
+            ..Query::default()
+        };
         assert_eq!(numbers(store, limit).await, (0..from).collect::<Vec<_>>());
-        let last = Query { limit: Some(from), ..newest_first.clone() };
+        let last = Query {
+            limit: Some(from),
+            ..newest_first.clone()
+        };
         assert_eq!(numbers(store, last).await.len() as u64, from);
     }
 }
@@ -383,7 +622,11 @@ pub async fn a_read_among_writers_has_no_gaps<F: Fixture>(make: impl AsyncFn(Sto
         for id in ["a", "b"] {
             let of_one = read.iter().filter(|read| read.event.aggregate == key(id));
             let versions: Vec<_> = of_one.map(|read| read.event.version.get()).collect();
-            assert_eq!(versions, (1..=versions.len() as u64).collect::<Vec<_>>(), "{id}");
+            assert_eq!(
+                versions,
+                (1..=versions.len() as u64).collect::<Vec<_>>(),
+                "{id}"
+            );
         }
         history(store, &key("a")).await;
         if done {
@@ -403,7 +646,11 @@ pub async fn a_stream_may_be_dropped_half_way<F: Fixture>(make: impl AsyncFn(Sto
     for taken in 0..40 {
         let mut stream = store.read(Query::default().verified());
         for n in 0..taken * 3 {
-            let read = stream.next().await.expect("3000 events").expect("they are valid");
+            let read = stream
+                .next()
+                .await
+                .expect("3000 events")
+                .expect("they are valid");
             assert_eq!(number(&read.event), n);
         }
         drop(stream);

@@ -65,10 +65,25 @@ pub async fn a_repeat_may_name_another_expectation_if_it_fits_the_place<F: Fixtu
     let with = |id, expected, numbers| Append::new(key(id), expected, events(numbers));
     let begun = commit(store, with("a", ExpectedVersion::Any, 1..=2)).await;
     let grown = commit(store, with("a", exact(2), 3..=4)).await;
-    assert_eq!(repeat(store, with("a", ExpectedVersion::NoStream, 1..=2)).await, begun);
-    assert_eq!(repeat(store, with("a", ExpectedVersion::Any, 3..=4)).await, grown);
-    for elsewhere in [exact(1), exact(3), exact(4), exact(9), ExpectedVersion::NoStream] {
-        assert_eq!(reused(store, with("a", elsewhere, 3..=4)).await, event(3).id);
+    assert_eq!(
+        repeat(store, with("a", ExpectedVersion::NoStream, 1..=2)).await,
+        begun
+    );
+    assert_eq!(
+        repeat(store, with("a", ExpectedVersion::Any, 3..=4)).await,
+        grown
+    );
+    for elsewhere in [
+        exact(1),
+        exact(3),
+        exact(4),
+        exact(9),
+        ExpectedVersion::NoStream,
+    ] {
+        assert_eq!(
+            reused(store, with("a", elsewhere, 3..=4)).await,
+            event(3).id
+        );
     }
     assert_eq!(reused(store, with("a", exact(2), 1..=2)).await, event(1).id);
 }
@@ -90,7 +105,10 @@ pub async fn a_part_that_stands_where_it_is_expected_is_a_repeat<F: Fixture>(
     ] {
         let receipt = repeat(store, Append::new(key("a"), expected, events(numbers))).await;
         assert_eq!(receipt.version.get(), last);
-        assert_eq!(receipt.head, there[usize::try_from(last).expect("short") - 1].cid);
+        assert_eq!(
+            receipt.head,
+            there[usize::try_from(last).expect("short") - 1].cid
+        );
     }
 }
 
@@ -162,7 +180,12 @@ pub async fn other_content_is_reused<F: Fixture>(make: impl AsyncFn(StoreTemplat
         |event| event.timestamp = time(3),
         |event| event.source = Text::json(),
         |event| event.content_type = Text::new("text/plain").expect("a valid text"),
-        |event| event.metadata.insert("New", Text::json()).expect("a new name"),
+        |event| {
+            event
+                .metadata
+                .insert("New", Text::json())
+                .expect("a new name")
+        },
     ];
     for expected in [ExpectedVersion::NoStream, ExpectedVersion::Any] {
         for (at, change) in changes.iter().enumerate() {
@@ -204,7 +227,10 @@ pub async fn another_trace_context_is_still_the_same_event<F: Fixture>(
         for event in &mut events {
             event.trace = trace.map(|trace| {
                 let traceparent = Some(Text::new(trace).expect("a valid text"));
-                Box::new(TraceContext { traceparent, tracestate: None })
+                Box::new(TraceContext {
+                    traceparent,
+                    tracestate: None,
+                })
             });
         }
         events
@@ -218,7 +244,11 @@ pub async fn another_trace_context_is_still_the_same_event<F: Fixture>(
             assert_eq!(repeat(store, append(trace)).await.version.get(), 2);
         }
     }
-    let kept: Vec<_> = history(store, &key("a")).await.into_iter().map(|e| e.event).collect();
+    let kept: Vec<_> = history(store, &key("a"))
+        .await
+        .into_iter()
+        .map(|e| e.event)
+        .collect();
     assert_eq!(kept, traced(Some("00-first")), "the first trace stays");
 }
 
@@ -233,7 +263,14 @@ pub async fn a_refused_append_leaves_its_ids_free<F: Fixture>(
     for _ in 0..2 {
         assert_eq!(conflict(store, vec![stale.clone()]).await.actual, Some(2));
     }
-    let receipt = commit(store, Append { expected: exact(2), ..stale.clone() }).await;
+    let receipt = commit(
+        store,
+        Append {
+            expected: exact(2),
+            ..stale.clone()
+        },
+    )
+    .await;
     assert_eq!(receipt.version.get(), 4);
     assert_eq!(reused(store, stale).await, event(3).id);
 }
@@ -247,31 +284,60 @@ pub async fn a_refused_append_leaves_no_aggregate<F: Fixture>(
     commit_any(store, &key("a"), 1..=2).await;
     let refused = |round| {
         let events = [event(1000 + round), event(1 + round % 2)];
-        Append::new(key(&format!("refused-{round}")), ExpectedVersion::Any, events)
+        Append::new(
+            key(&format!("refused-{round}")),
+            ExpectedVersion::Any,
+            events,
+        )
     };
     for round in 0..10 {
         reused(store, refused(round)).await;
-        commit_any(store, &key(&format!("new-{round}")), 10 + round..=10 + round).await;
+        commit_any(
+            store,
+            &key(&format!("new-{round}")),
+            10 + round..=10 + round,
+        )
+        .await;
         // Committed together with others, where a store does that.
         let mut tasks = JoinSet::new();
         for n in 0..16 {
             let store = fixture.store();
             let append = if n % 2 == 0 {
                 let new = 100 + round * 16 + n;
-                Append::new(key(&format!("new-{new}")), ExpectedVersion::Any, [event(new)])
+                Append::new(
+                    key(&format!("new-{new}")),
+                    ExpectedVersion::Any,
+                    [event(new)],
+                )
             } else {
                 refused(round)
             };
             tasks.spawn(async move { store.append(append).await.is_ok() });
         }
-        assert_eq!(tasks.join_all().await.into_iter().filter(|committed| *committed).count(), 8);
+        assert_eq!(
+            tasks
+                .join_all()
+                .await
+                .into_iter()
+                .filter(|committed| *committed)
+                .count(),
+            8
+        );
         assert_eq!(last_version(store, &refused(round).aggregate).await, 0);
     }
     let listed = all(store.aggregates(AggregateSelect::default())).await;
     assert_eq!(listed.len(), 1 + 10 + 80);
-    assert_eq!(store.stats().await.expect("the store answers").aggregates, 1 + 10 + 80);
+    assert_eq!(
+        store.stats().await.expect("the store answers").aggregates,
+        1 + 10 + 80
+    );
     for entry in &listed[1..] {
-        assert_eq!(history(store, &entry.aggregate).await.len(), 1, "{}", entry.aggregate);
+        assert_eq!(
+            history(store, &entry.aggregate).await.len(),
+            1,
+            "{}",
+            entry.aggregate
+        );
     }
     for round in 0..10 {
         let key = refused(round).aggregate;
@@ -291,9 +357,19 @@ fn three_parts() -> Vec<Append> {
 /// Appends three parts and says what was answered, as repeats will have it.
 async fn commit_three_parts(store: &dyn EventStore) -> Vec<Appended> {
     commit_any(store, &key("a"), 1..=1).await;
-    let answers = store.append_many(three_parts()).await.expect("nothing is stale");
-    assert!(answers.iter().all(|answer| matches!(answer, Appended::Committed(_))));
-    answers.iter().map(|answer| Appended::AlreadyCommitted(*answer.receipt())).collect()
+    let answers = store
+        .append_many(three_parts())
+        .await
+        .expect("nothing is stale");
+    assert!(
+        answers
+            .iter()
+            .all(|answer| matches!(answer, Appended::Committed(_)))
+    );
+    answers
+        .iter()
+        .map(|answer| Appended::AlreadyCommitted(*answer.receipt()))
+        .collect()
 }
 
 /// All parts repeated, in any order, also when the histories have grown; or one part alone.
@@ -307,7 +383,10 @@ pub async fn append_many_repeated_whole<F: Fixture>(make: impl AsyncFn(StoreTemp
         let (mut parts, mut answers) = (three_parts(), first.clone());
         parts.rotate_left(1);
         answers.rotate_left(1);
-        assert_eq!(store.append_many(parts).await.expect("it is there"), answers);
+        assert_eq!(
+            store.append_many(parts).await.expect("it is there"),
+            answers
+        );
         for (part, answer) in three_parts().into_iter().zip(&first) {
             assert_eq!(repeat(store, part).await, *answer.receipt());
         }
@@ -340,7 +419,12 @@ pub async fn append_many_of_old_and_new_parts_is_reused<F: Fixture>(
     let mut parts = three_parts();
     parts[1].events = events(30..=30);
     let why = rejection(store, parts).await;
-    assert_eq!(why, Rejection::EventIdReused { event: event(10).id });
+    assert_eq!(
+        why,
+        Rejection::EventIdReused {
+            event: event(10).id
+        }
+    );
     assert_eq!(last_version(store, &key("d")).await, 0);
 }
 
@@ -372,7 +456,10 @@ pub async fn a_retry_token_tells_how_it_ended<F: Fixture>(make: impl AsyncFn(Sto
     let append = Append::new(key("d"), ExpectedVersion::NoStream, events(30..=31));
     let missing = RetryToken::new(vec![append.clone()]);
     let answers = store.append_again(missing).await.expect("it is new");
-    assert!(matches!(answers[..], [Appended::Committed(_)]), "{answers:?}");
+    assert!(
+        matches!(answers[..], [Appended::Committed(_)]),
+        "{answers:?}"
+    );
     assert_eq!(repeat(store, append).await, *answers[0].receipt());
 }
 

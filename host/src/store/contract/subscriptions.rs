@@ -77,12 +77,18 @@ pub async fn what_is_there_comes_before_what_is_new<F: Fixture>(
         commit_any(store, &key("a"), first..=first + 999).await;
     }
     let mut deliveries = store.subscribe(None, None);
-    assert_eq!(next_numbers(&mut deliveries, 3000).await, (0..3000).collect::<Vec<_>>());
+    assert_eq!(
+        next_numbers(&mut deliveries, 3000).await,
+        (0..3000).collect::<Vec<_>>()
+    );
     caught_up(&mut deliveries).await;
     for n in 3000..3010 {
         let receipt = commit_any(store, &key("b"), n..=n).await;
         let delivered = next_event(&mut deliveries).await;
-        assert_eq!((number(&delivered.event), delivered.position), (n, receipt.position));
+        assert_eq!(
+            (number(&delivered.event), delivered.position),
+            (n, receipt.position)
+        );
     }
     nothing(&mut deliveries).await;
 }
@@ -120,7 +126,11 @@ pub async fn it_delivers_what_its_filter_matches<F: Fixture>(
     write(0..12).await;
     let mut subscriptions = Vec::new();
     for (filter, old, new) in [
-        ("a.b.c.>", vec![0, 1, 3, 4, 6, 7, 9, 10], vec![12, 13, 15, 16]),
+        (
+            "a.b.c.>",
+            vec![0, 1, 3, 4, 6, 7, 9, 10],
+            vec![12, 13, 15, 16],
+        ),
         ("*.*.*.lock.*.*", vec![1, 4, 7, 10], vec![13, 16]),
         ("a.b.d.key.x.>", vec![2, 5, 8, 11], vec![14, 17]),
         ("*.*.*.*.*.rotated", vec![1, 4, 7, 10], vec![13, 16]),
@@ -129,7 +139,11 @@ pub async fn it_delivers_what_its_filter_matches<F: Fixture>(
     ] {
         let filter = SubjectFilter::new(filter).expect("a filter");
         let mut deliveries = store.subscribe(None, Some(filter.clone()));
-        assert_eq!(next_numbers(&mut deliveries, old.len()).await, old, "{filter}");
+        assert_eq!(
+            next_numbers(&mut deliveries, old.len()).await,
+            old,
+            "{filter}"
+        );
         caught_up(&mut deliveries).await;
         subscriptions.push((deliveries, new));
     }
@@ -212,7 +226,10 @@ pub async fn a_slow_subscriber_loses_nothing<F: Fixture>(make: impl AsyncFn(Stor
     for n in 0..200 {
         commit_any(store, &key("a"), n * 20 + 1..=n * 20 + 20).await;
     }
-    assert_eq!(next_numbers(&mut deliveries, 4000).await, (1..=4000).collect::<Vec<_>>());
+    assert_eq!(
+        next_numbers(&mut deliveries, 4000).await,
+        (1..=4000).collect::<Vec<_>>()
+    );
     nothing(&mut deliveries).await;
 }
 
