@@ -26,8 +26,8 @@ pub type Open<'a> = dyn Fn() -> io::Result<Box<dyn Read + Send>> + Send + Sync +
 ///
 /// # Errors
 ///
-/// [`ImportError::Export`], [`ImportError::Filtered`] and [`ImportError::Differs`], with nothing
-/// written; [`ImportError::Store`]; [`ImportError::Append`], with the events before it written.
+/// [`ImportError::Export`], [`ImportError::Filtered`], [`ImportError::Template`] and
+/// [`ImportError::Differs`], with nothing written; [`ImportError::Store`]; [`ImportError::Append`], with the events before it written.
 pub async fn run_export(
     store: &dyn EventStore,
     open: &Open<'_>,
@@ -37,10 +37,13 @@ pub async fn run_export(
     if let Some(filter) = report.filter {
         return Err(ImportError::Filtered { filter });
     }
+    let template = &store.info().template;
     let mut replica = Replica::new(store);
     let mut types = HashSet::new();
     let mut events = Events::open(open)?;
     while let Some(event) = events.next()? {
+        let subject = template.event_subject(&event.aggregate, &event.event.operation);
+        subject.map_err(ImportError::Template)?;
         replica.has(&event).await?;
         if !types.contains(&event.event.event_type) {
             types.insert(event.event.event_type);
@@ -56,6 +59,7 @@ pub async fn run_export(
         }
     }
     let counts = replica.flush().await?;
+    progress(report.events, report.events);
     Ok(Imported {
         events: report.events,
         appended: counts.appended,
@@ -126,4 +130,149 @@ impl Events {
 
 fn unreadable(source: io::Error) -> ImportError {
     ImportError::Read { source }
+}
+
+#[cfg(test)]
+mod tests {
+    use cim_core::export::{ExportHeader, ExportWriter};
+    use cim_core::subject::StoreTemplate;
+    use cim_core::version::Version;
+    use futures_util::TryStreamExt as _;
+
+    use super::super::{Late, Mapping, Plan, read_csv, run};
+    use super::*;
+    use crate::memory::MemoryStore;
+    use crate::store::Query;
+
+    /// Takes rows of id and type, one a second.
+    async fn add(store: &MemoryStore, rows: &[(&str, &str)]) {
+        let mapping = Mapping {
+            namespace: "o.u.d".parse().expect("a namespace"),
+            entity: "e".parse().expect("an entity"),
+            id_field: "id".to_owned(),
+            type_field: "type".to_owned(),
+            time_field: "at".to_owned(),
+            id_encode: false,
+        };
+        let mut text = "id,type,at\n".to_owned();
+        for (second, (id, event_type)) in rows.iter().enumerate() {
+            text += &format!("{id},{event_type},2020-01-01T00:00:{second:02}Z\n");
+        }
+        let rows = read_csv(text.as_bytes(), &mapping).expect("rows");
+        let plan = Plan::new(rows, &mapping, &StoreTemplate::default()).expect("a plan");
+        run(store, plan, Late::Refuse, &mut |_, _| {})
+            .await
+            .expect("imported");
+    }
+
+    async fn filled(rows: &[(&str, &str)]) -> MemoryStore {
+        let store = MemoryStore::new(StoreTemplate::default());
+        add(&store, rows).await;
+        store
+    }
+
+    async fn events(store: &MemoryStore) -> Vec<RecordedEvent> {
+        let events = store.read(Query::default().verified());
+        events
+            .map_ok(|read| read.event)
+            .try_collect()
+            .await
+            .expect("sound events")
+    }
+
+    async fn export(store: &MemoryStore, filter: Option<&str>) -> Vec<u8> {
+        let header = ExportHeader {
+            store_id: store.info().store_id.to_string(),
+            template: store.info().template.clone(),
+            filter: filter.map(str::to_owned),
+            exported_at: store.info().created_at,
+        };
+        let (mut writer, mut file) = ExportWriter::new(&header);
+        for event in events(store).await {
+            file += &writer.line(&event).expect("an event of this store");
+        }
+        (file + &writer.finish()).into_bytes()
+    }
+
+    async fn import(store: &MemoryStore, file: &[u8]) -> Result<Imported, ImportError> {
+        let file = file.to_vec();
+        let open = move || Ok(Box::new(io::Cursor::new(file.clone())) as Box<dyn Read + Send>);
+        run_export(store, &open, &mut |_, _| {}).await
+    }
+
+    const ROWS: [(&str, &str); 4] = [("a", "Made"), ("b", "Made"), ("a", "Sent"), ("b", "Kept")];
+
+    #[tokio::test]
+    async fn an_export_gives_the_same_events_in_the_same_order() {
+        let store = filled(&ROWS[..2]).await;
+        add(&store, &ROWS[..3]).await;
+        add(&store, &ROWS).await;
+        let copy = MemoryStore::new(StoreTemplate::default());
+        let file = export(&store, None).await;
+        let expect = Imported {
+            events: 4,
+            appended: 4,
+            present: 0,
+            aggregates: 2,
+            types: 3,
+        };
+        assert_eq!(import(&copy, &file).await.expect("a whole export"), expect);
+        assert_eq!(events(&copy).await, events(&store).await);
+        let again = Imported {
+            appended: 0,
+            present: 4,
+            ..expect
+        };
+        assert_eq!(import(&copy, &file).await.expect("a whole export"), again);
+    }
+
+    #[tokio::test]
+    async fn what_is_there_already_is_left_alone() {
+        let (part, whole) = (filled(&ROWS[..1]).await, filled(&ROWS[..3]).await);
+        let file = export(&whole, None).await;
+        let grown = import(&part, &file).await.expect("a whole export");
+        assert_eq!((grown.appended, grown.present), (2, 1));
+        let longer = filled(&ROWS).await;
+        let none = import(&longer, &file).await.expect("a whole export");
+        assert_eq!((none.appended, none.present), (0, 3));
+    }
+
+    #[tokio::test]
+    async fn nothing_is_written_of_an_export_that_is_not_right() {
+        let whole = filled(&ROWS).await;
+        let file = export(&whole, None).await;
+        let other = filled(&[("a", "Lost")]).await;
+        let error = import(&other, &file)
+            .await
+            .expect_err("another event is there");
+        assert!(
+            matches!(
+                error,
+                ImportError::Differs {
+                    version: Version::FIRST,
+                    ..
+                }
+            ),
+            "{error}"
+        );
+        assert_eq!(events(&other).await.len(), 1);
+
+        let empty = MemoryStore::new(StoreTemplate::default());
+        let cut = import(&empty, &file[..file.len() - 20]).await;
+        assert!(matches!(cut, Err(ImportError::Export(_))), "{cut:?}");
+        let mut altered = file.clone();
+        let at = file.windows(4).rposition(|bytes| bytes == b"Kept");
+        altered[at.expect("the type stands in the file")] = b'X';
+        let altered = import(&empty, &altered).await;
+        assert!(
+            matches!(altered, Err(ImportError::Export(_))),
+            "{altered:?}"
+        );
+        let filtered = import(&empty, &export(&whole, Some("o.>")).await).await;
+        assert!(
+            matches!(filtered, Err(ImportError::Filtered { .. })),
+            "{filtered:?}"
+        );
+        assert!(events(&empty).await.is_empty());
+    }
 }

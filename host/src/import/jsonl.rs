@@ -134,7 +134,7 @@ mod tests {
         );
         refused(
             b"{\"a\":1,\"a\":2}",
-            "line 1, column 11: not valid JSON: the name `a` stands twice",
+            "line 1, column 10: not valid JSON: the name `a` stands twice",
         );
         refused(
             b"{\"a\":\"\xff\"}",

@@ -96,21 +96,46 @@ impl<'a> Replica<'a> {
     ///
     /// # Errors
     ///
-    /// [`ImportError::Append`]; what was stored before it stays.
+    /// [`ImportError::Append`], and [`ImportError::Differs`] when the store made another CID of an
+    /// event; what was stored before it stays.
     pub async fn flush(&mut self) -> Result<Counts, ImportError> {
         self.waiting_bytes = 0;
-        let runs = runs(std::mem::take(&mut self.waiting));
+        let waiting = std::mem::take(&mut self.waiting);
+        let cids: HashMap<(AggregateKey, Version), Cid> = waiting
+            .iter()
+            .map(|event| ((event.aggregate.clone(), event.version), event.cid))
+            .collect();
+        let runs = runs(waiting);
         // All wait at the same time, in order, so that a store may commit them together.
-        let answers = join_all(runs.into_iter().map(|run| self.append(run))).await;
+        let answers = join_all(runs.into_iter().map(|run| self.append(run, &cids))).await;
         for answer in answers {
             self.counts.appended += answer?;
         }
         Ok(self.counts)
     }
 
-    async fn append(&self, run: Vec<Append>) -> Result<u64, ImportError> {
+    /// Appends one run, and checks that the store made the same CIDs of it.
+    async fn append(
+        &self,
+        run: Vec<Append>,
+        cids: &HashMap<(AggregateKey, Version), Cid>,
+    ) -> Result<u64, ImportError> {
         let count = run.iter().map(|append| append.events.len() as u64).sum();
-        append_surely(self.store, run).await?;
+        let aggregates: Vec<_> = run.iter().map(|append| append.aggregate.clone()).collect();
+        let answers = append_surely(self.store, run).await?;
+        for (aggregate, answer) in aggregates.into_iter().zip(answers) {
+            let (version, found) = (answer.receipt().version, answer.receipt().head);
+            let place = (aggregate, version);
+            if let Some(&expected) = cids.get(&place).filter(|expected| **expected != found) {
+                let aggregate = place.0;
+                return Err(ImportError::Differs {
+                    aggregate,
+                    version,
+                    expected,
+                    found,
+                });
+            }
+        }
         Ok(count)
     }
 }
