@@ -1,6 +1,8 @@
 //! Appending to SQLite against raw rusqlite: the same rows, tables, indexes and
 //! `synchronous=FULL`.
 
+#![allow(clippy::print_stdout, reason = "a benchmark prints its figures")]
+
 mod common;
 
 use std::sync::Arc;

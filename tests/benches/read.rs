@@ -3,6 +3,8 @@
 //!
 //! `EVENTS` in the environment sets the size of the large store, one million by default.
 
+#![allow(clippy::print_stdout, reason = "a benchmark prints its figures")]
+
 mod common;
 
 use std::path::Path;

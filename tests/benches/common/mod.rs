@@ -1,6 +1,7 @@
 //! What the benchmarks share: medians of interleaved pairs, events, and raw SQLite to compare with.
 
 #![allow(dead_code, reason = "each benchmark uses a part")]
+#![allow(clippy::print_stdout, reason = "a benchmark prints its figures")]
 
 use std::path::Path;
 use std::time::{Duration, Instant};
