@@ -5,7 +5,12 @@
 import { readFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
+import { setFlagsFromString } from "node:v8";
 import { WASI } from "node:wasi";
+
+// Node spoils its own heap when V8 calls WASI's functions by the fast path (nodejs/node#46777): it
+// crashed after the last test, with every test passed.
+setFlagsFromString("--no-turbo-fast-api-calls");
 
 const [program, ...rest] = process.argv.slice(2);
 if (program === undefined) {
@@ -23,7 +28,8 @@ const wasi = new WASI({
   version: "preview1",
   args: [program, ...rest],
   env,
-  preopens: { [workspace]: workspace },
+  // The second name is for programs that look for a file from their own folder, which is the root.
+  preopens: { [workspace]: workspace, "/": workspace },
   returnOnExit: true,
 });
 

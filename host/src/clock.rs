@@ -1,6 +1,6 @@
 //! The one place that asks for the time and for randomness.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use cim_core::id::EventId;
 use cim_core::time::Timestamp;
@@ -19,6 +19,11 @@ pub fn now() -> Timestamp {
         .ok()
         .and_then(|micros| Timestamp::from_micros(micros).ok())
         .expect("the clock is before the year 10000")
+}
+
+/// The present moment of the monotonic clock, to measure how long something takes.
+pub fn moment() -> Instant {
+    Instant::now()
 }
 
 /// Random bytes of the operating system.

@@ -144,6 +144,19 @@ impl Show {
             }
             return Err(no_aggregate(&key.to_string(), &self.entity));
         };
+        if let Some(At::Version(version)) = self.at
+            && head.version < version
+        {
+            return Err(Failure::new(
+                Exit::NotFound,
+                "version-not-found",
+                format!(
+                    "`{key}` has no version {version}: the last is {}",
+                    head.version
+                ),
+            )
+            .help("leave `--at` out to see it as it is now"));
+        }
         let verified = verified.map_or("nothing", |verified| verified.as_str());
         if self.json {
             let types: Value = summary

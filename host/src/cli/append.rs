@@ -120,10 +120,14 @@ impl AppendEvent {
                 Failure::usage(format!("`{pair}` is not metadata"))
                     .help("write `--meta NAME=VALUE`")
             })?;
-            let value = Text::new(value).map_err(|error| Failure::usage(error.to_string()))?;
+            let refuse = |error: &dyn std::error::Error| {
+                Failure::usage(format!("the metadata `{name}` is not valid: {error}"))
+                    .help("write `--meta NAME=VALUE`; names are A-Z, a-z, 0-9 and `-`, each once")
+            };
+            let value = Text::new(value).map_err(|error| refuse(&error))?;
             metadata
                 .insert(name, value)
-                .map_err(|error| Failure::usage(error.to_string()))?;
+                .map_err(|error| refuse(&error))?;
         }
         let id = self.event_id.unwrap_or_else(clock::event_id);
         let event = NewEvent {

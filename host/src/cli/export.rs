@@ -11,7 +11,7 @@ use clap::Args;
 use futures_util::TryStreamExt as _;
 
 use super::failure::{Exit, Failure};
-use super::output::{Output, progress, say};
+use super::output::{Output, count, progress, say};
 use super::place::{Absent, Place};
 use crate::clock;
 use crate::store::{EventStore, Query};
@@ -49,8 +49,10 @@ impl Export {
         partial.push(".partial");
         let mut file = BufWriter::with_capacity(
             1 << 18,
-            File::create(&partial)
-                .map_err(|error| Failure::file("write", self.file.as_path(), &error))?,
+            File::create(&partial).map_err(|error| {
+                Failure::file("write", self.file.as_path(), &error)
+                    .help("name a file in a folder that is there and may be written")
+            })?,
         );
         let written = write(&*store, self.filter, |bytes| Ok(file.write_all(bytes)?)).await;
         let events = match written {
@@ -66,7 +68,8 @@ impl Export {
         file.sync_all()?;
         fs::rename(&partial, &self.file)?;
         say(&format!(
-            "Exported {events} events to `{}`.",
+            "Exported {} to `{}`.",
+            count(events, "event"),
             self.file.display()
         ));
         Ok(())

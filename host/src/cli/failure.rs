@@ -134,9 +134,11 @@ impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         let exit = match &error {
             StoreError::NotFound { .. } => Exit::NotFound,
-            StoreError::Foreign { .. } | StoreError::Mismatch { .. } => Exit::Failed,
+            StoreError::Foreign { .. }
+            | StoreError::Mismatch { .. }
+            | StoreError::Io { .. }
+            | StoreError::Closed => Exit::Failed,
             StoreError::Invalid(_) => Exit::Broken,
-            StoreError::Io { .. } | StoreError::Closed => Exit::Unknown,
         };
         let failure = Self::of(exit, error.code(), &error);
         match &error {
@@ -150,7 +152,12 @@ impl From<StoreError> for Failure {
                 "`cim verify` looks at the whole store; `cim copy --until-broken FROM TO` saves \
                  what is sound",
             ),
-            StoreError::Mismatch { .. } | StoreError::Io { .. } | StoreError::Closed => failure,
+            StoreError::Mismatch { .. } => failure.help(
+                "change `[template]` in `cim.toml`, or name another store with `--store URL`",
+            ),
+            StoreError::Io { .. } | StoreError::Closed => {
+                failure.help("check that the file and its folder are there and may be written")
+            }
         }
     }
 }
@@ -176,6 +183,12 @@ impl From<AppendError> for Failure {
             } => failure.help(format!(
                 "see what has this id with `cim event show {event}`"
             )),
+            AppendError::Rejected {
+                why: Rejection::EventTooLarge { .. },
+            } => failure.help("store large content elsewhere and append its address or hash"),
+            AppendError::Rejected {
+                why: Rejection::Template(_),
+            } => failure.help("name another entity, or another store with `--store URL`"),
             AppendError::Broken { .. } => failure
                 .help("`cim copy --until-broken FROM TO` saves what is sound into a new store"),
             AppendError::Unknown { .. } => failure.help(
@@ -206,6 +219,7 @@ impl From<ImportError> for Failure {
             ImportError::Append(error) => Self::from(error),
             ImportError::Store(error) => Self::from(error),
             ImportError::Export(_) => Self::of(Exit::Broken, error.code(), &error),
+            ImportError::Differs { .. } => Self::of(Exit::Conflict, error.code(), &error),
             other => Self::of(Exit::Failed, other.code(), &other),
         };
         failure.help = help.or(failure.help);

@@ -10,7 +10,7 @@ use clap::{Args, ValueEnum};
 use serde_json::json;
 
 use super::failure::{Exit, Failure};
-use super::output::{Output, progress, say};
+use super::output::{Output, count, progress, say};
 use super::place::{Absent, Place};
 use crate::import::{self, ImportError, Imported, Late, Mapping, Plan};
 
@@ -122,7 +122,7 @@ impl Import {
         let plan = Plan::new(rows, &mapping, &template)?;
         if plan.times_without_offset() > 0 {
             say(&format!(
-                "{} times have no offset and are read as UTC.",
+                "Times without an offset are read as UTC: {} in this file.",
                 plan.times_without_offset()
             ));
         }
@@ -160,7 +160,9 @@ impl Import {
         }
         // A wrong file must not leave an empty store behind, so the store comes last.
         let open = || source.open();
-        import::export::verify(&open)?;
+        if let Some(filter) = import::export::verify(&open)?.filter {
+            return Err(ImportError::Filtered { filter }.into());
+        }
         let header = source.header()?;
         let store = place.open_or_create(header.template)?;
         let bar = progress("importing");
@@ -194,11 +196,15 @@ impl Import {
             }));
         }
         out.line(&format!(
-            "{events} events of {aggregates} aggregates and {types} types: {appended} appended, \
-             {present} were there already"
+            "{} of {} and {}: {appended} appended, {present} were there already",
+            count(*events, "event"),
+            count(*aggregates, "aggregate"),
+            count(*types, "type"),
         ))?;
-        if *appended == 0 {
-            out.flush()?;
+        out.flush()?;
+        if *events == 0 {
+            say("Nothing was appended: the file has no rows.");
+        } else if *appended == 0 {
             say("Nothing was appended: the store has all of it.");
         }
         Ok(())

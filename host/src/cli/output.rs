@@ -49,6 +49,12 @@ fn written(error: io::Error) -> Failure {
     error.into()
 }
 
+/// A number with its noun: `1 event`, `2 events`.
+pub(crate) fn count(number: u64, noun: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {noun}{plural}")
+}
+
 /// Says something to the person at the terminal.
 pub(crate) fn say(text: &str) {
     eprintln!("{text}");

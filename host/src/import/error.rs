@@ -252,11 +252,12 @@ impl RowFault {
             ),
             Self::Type(_) => Some("an event type begins with a letter of A-Z or a-z"),
             Self::Operation(_) => Some("shorten the type in the file"),
-            Self::Fields { .. }
-            | Self::Json(_)
-            | Self::NotObject { .. }
-            | Self::Time(_)
-            | Self::TooLarge { .. } => None,
+            Self::Json(_) | Self::NotObject { .. } => {
+                Some("every line must be a JSON object; a CSV file is imported with `--format csv`")
+            }
+            Self::Fields { .. } | Self::Time(_) | Self::TooLarge { .. } => {
+                Some("nothing was imported: mend the line, then import the file again")
+            }
         }
     }
 }

@@ -6,7 +6,7 @@
 //! and syncs everything anew, before it believes anything that it reads.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use cim_core::append::{self, Append, AppendError, Appended, Judgement, Receipt, RetryToken};
 use cim_core::event::RecordedEvent;
@@ -18,6 +18,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::connection::Connections;
 use super::histories::{Ids, Memory, SqliteHistories};
 use super::row;
+use crate::clock;
 
 /// The most events that are committed together, so that a group's log stays small beside the
 /// automatic checkpoint's 4 MiB.
@@ -58,7 +59,7 @@ impl Writer {
         let mut last_group = (1, Duration::ZERO);
         while let Some(first) = self.next() {
             let group = self.gather(first, last_group);
-            let started = Instant::now();
+            let started = clock::moment();
             let answers = self.commit(&group, &mut memory);
             last_group = (group.len(), started.elapsed());
             self.committed.send_replace(());
@@ -72,12 +73,12 @@ impl Writer {
     /// The next request. A sender that has just got its answer often sends again at once; looking
     /// out for that for a moment saves both threads a sleep and a wake.
     fn next(&mut self) -> Option<Request> {
-        let deadline = Instant::now() + LOOK_OUT;
+        let deadline = clock::moment() + LOOK_OUT;
         loop {
             match self.requests.try_recv() {
                 Ok(request) => return Some(request),
                 Err(TryRecvError::Disconnected) => return None,
-                Err(TryRecvError::Empty) if Instant::now() < deadline => std::thread::yield_now(),
+                Err(TryRecvError::Empty) if clock::moment() < deadline => std::thread::yield_now(),
                 Err(TryRecvError::Empty) => return self.requests.blocking_recv(),
             }
         }
@@ -86,7 +87,7 @@ impl Writer {
     /// Takes what waits. Where the last group had several appends, their senders are likely about
     /// to send again: waiting for them a fraction of a commit's time saves whole commits.
     fn gather(&mut self, first: Request, (last_len, last_time): (usize, Duration)) -> Vec<Request> {
-        let deadline = Instant::now() + (last_time / 4).min(MAX_LINGER);
+        let deadline = clock::moment() + (last_time / 4).min(MAX_LINGER);
         let mut events = count(&first.appends);
         let mut group = vec![first];
         while events < MAX_GROUP_EVENTS {
@@ -95,7 +96,7 @@ impl Writer {
                     events += count(&request.appends);
                     group.push(request);
                 }
-                Err(_) if group.len() < last_len && Instant::now() < deadline => {
+                Err(_) if group.len() < last_len && clock::moment() < deadline => {
                     std::thread::yield_now();
                 }
                 Err(_) => break,
