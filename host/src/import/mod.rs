@@ -7,7 +7,7 @@
 //!
 //! In reading order: [`names`] (free text to event types) · [`event_ids`] (ids that follow from
 //! rows) · [`json`] (strict JSON) · [`rows`] (what a row has to have) · [`csv`] and [`jsonl`] ·
-//! [`plan`] (rows to events, in order) · [`run`] (a plan into a store) · [`replica`] (events that
+//! [`plan`] (rows to events, in order) · [`mod@run`] (a plan into a store) · [`replica`] (events that
 //! have a CID already) · [`export`].
 
 pub mod csv;

@@ -2,7 +2,7 @@
 //!
 //! The file has a write-ahead log and `synchronous=FULL`, so an acknowledged append survives
 //! `kill -9` and power loss. One thread of a process writes and commits appends that wait at the
-//! same time together ([`writer`]); several processes may write to one file. The tables are
+//! same time together; several processes may write to one file. The tables are
 //! documented in `schema.sql` and may be queried by anyone.
 
 mod connection;

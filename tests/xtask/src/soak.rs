@@ -100,10 +100,19 @@ fn million(workspace: &Workspace, events: u64) -> Result<(), Failure> {
             .args(["verify", "large.jsonl"])
             .shown_output(0)
     })?;
-    if rust == node {
-        return Ok(());
+    if rust != node {
+        return Err(Failure::new("Rust and Node disagree about the export"));
     }
-    Err(Failure::new("Rust and Node disagree about the export"))
+    // The second import must have appended nothing.
+    let report: serde_json::Value =
+        serde_json::from_str(&rust).doing(|| "cannot read the report".to_owned())?;
+    if report["events"] != events {
+        let found = &report["events"];
+        return Err(Failure::new(format!(
+            "expected {events} events, found {found}"
+        )));
+    }
+    Ok(())
 }
 
 /// Rows of parcels whose histories interleave, from a fixed sequence of numbers.
