@@ -104,7 +104,7 @@ pub struct Headers {
     pub content_type: Text,
     /// [`SCHEMA_VERSION`].
     pub schema_version: SchemaVersion,
-    /// [`AGGREGATE_VERSION`], [`PREVIOUS_CID`] and [`CID`](self::CID), of a stored event.
+    /// [`AGGREGATE_VERSION`], [`PREVIOUS_CID`] and [`CID`], of a stored event.
     pub place: Option<Place>,
     /// [`META_PREFIX`].
     pub metadata: Metadata,
