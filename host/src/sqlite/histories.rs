@@ -9,7 +9,6 @@ use cim_core::id::{AggregateKey, EventId};
 use cim_core::version::{Head, Position, Version};
 use rusqlite::{Connection, OptionalExtension as _, Params};
 
-use super::read::last_row;
 use super::row::{COLUMNS, Rows};
 use crate::store::InvalidEvent;
 
@@ -28,11 +27,12 @@ pub(super) struct Memory {
     data_version: Option<i64>,
 }
 
-/// The last row numbers of a moment, 0 where there is none.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Mark {
-    event: i64,
-    aggregate: i64,
+/// The first rows that an append wrote: those behind them are its own too, since rows are numbered
+/// upwards and nobody else writes in the transaction.
+#[derive(Debug, Default)]
+struct FirstRows {
+    event: Option<i64>,
+    aggregate: Option<i64>,
 }
 
 /// The histories as a connection sees them in its transaction.
@@ -40,6 +40,7 @@ pub(super) struct SqliteHistories<'a> {
     connection: &'a Connection,
     memory: &'a mut Memory,
     ids: Ids,
+    first_rows: FirstRows,
 }
 
 /// Whether event ids are looked up before they are written.
@@ -68,7 +69,20 @@ impl<'a> SqliteHistories<'a> {
             connection,
             memory,
             ids: Ids::Checked,
+            first_rows: FirstRows::default(),
         })
+    }
+
+    /// Begins a new append, which [`take_back`](Self::take_back) can undo.
+    pub(super) fn begin_append(&mut self) {
+        self.first_rows = FirstRows::default();
+    }
+
+    /// Says that an event was written.
+    pub(super) fn wrote_event(&mut self) {
+        self.first_rows
+            .event
+            .get_or_insert_with(|| self.connection.last_insert_rowid());
     }
 
     /// The same, with event ids looked up or not.
@@ -96,27 +110,20 @@ impl<'a> SqliteHistories<'a> {
             .expect("row numbers begin with 1 and no disk holds 2^53 rows")
     }
 
-    /// The last rows before an append is tried, for [`take_back`](Self::take_back).
-    pub(super) fn mark(&self) -> rusqlite::Result<Mark> {
-        let last_aggregate = self
-            .connection
-            .prepare_cached("SELECT max(id) FROM aggregates")?
-            .query_row([], |row| row.get::<_, Option<i64>>(0))?;
-        Ok(Mark {
-            event: last_row(self.connection)?.unwrap_or(0),
-            aggregate: last_aggregate.unwrap_or(0),
-        })
-    }
-
-    /// Takes back, and forgets, all rows that were written in this transaction behind `mark`.
-    pub(super) fn take_back(&mut self, mark: Mark) -> rusqlite::Result<()> {
-        self.connection
-            .prepare_cached("DELETE FROM events WHERE position > ?1")?
-            .execute([mark.event])?;
-        self.connection
-            .prepare_cached("DELETE FROM aggregates WHERE id > ?1")?
-            .execute([mark.aggregate])?;
-        self.memory.aggregates.retain(|_, id| *id <= mark.aggregate);
+    /// Takes back, and forgets, all rows that the append has written.
+    pub(super) fn take_back(&mut self) -> rusqlite::Result<()> {
+        let FirstRows { event, aggregate } = std::mem::take(&mut self.first_rows);
+        if let Some(first) = event {
+            self.connection
+                .prepare_cached("DELETE FROM events WHERE position >= ?1")?
+                .execute([first])?;
+        }
+        if let Some(first) = aggregate {
+            self.connection
+                .prepare_cached("DELETE FROM aggregates WHERE id >= ?1")?
+                .execute([first])?;
+            self.memory.aggregates.retain(|_, id| *id < first);
+        }
         Ok(())
     }
 
@@ -141,6 +148,7 @@ impl<'a> SqliteHistories<'a> {
             .connection
             .prepare_cached("INSERT INTO aggregates (namespace, entity, key) VALUES (?1, ?2, ?3)")?
             .insert([key.namespace.as_str(), key.entity.as_str(), key.id.as_str()])?;
+        self.first_rows.aggregate.get_or_insert(id);
         self.remember(key, id);
         Ok(id)
     }

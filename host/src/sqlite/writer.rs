@@ -218,10 +218,10 @@ fn append_one(
     if let Judgement::Write(events) =
         append::judge(histories.with_ids(Ids::Unchecked), template, appends)?
     {
-        let mark = histories.mark()?;
+        histories.begin_append();
         match write(histories, insert, &events) {
             Ok(receipts) => return Ok(Ok(receipts)),
-            Err(error) if is_constraint(&error) => histories.take_back(mark)?,
+            Err(error) if is_constraint(&error) => histories.take_back()?,
             Err(error) => return Err(error),
         }
     }
@@ -249,6 +249,7 @@ fn write(
         let aggregate = histories.make_aggregate(&last.aggregate)?;
         for event in events {
             row::insert(insert, aggregate, event)?;
+            histories.wrote_event();
         }
         let position = histories.last_position();
         answers.push(Appended::Committed(Receipt {
