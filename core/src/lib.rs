@@ -32,6 +32,7 @@ pub mod headers;
 pub mod id;
 pub mod message;
 pub mod metadata;
+pub mod projection;
 pub mod subject;
 pub mod time;
 pub mod upcast;

@@ -9,6 +9,7 @@ pub mod clock;
 pub mod config;
 pub mod import;
 pub mod memory;
+pub mod projector;
 pub mod sqlite;
 pub mod store;
 

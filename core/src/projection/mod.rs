@@ -1,0 +1,189 @@
+//! Projections: events in, changes of documents out, each event taking effect exactly once.
+//!
+//! A handler, native or a plugin, gets a batch of events and returns [`Change`]s of documents under
+//! keys in collections that it declared. Whatever is killed when, the changes and the checkpoint
+//! are committed in one step. [`columns`] is how batches and changes cross the border to a plugin.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::id::{EventType, shorten};
+
+pub mod columns;
+
+/// The longest name of a projection or a collection: with the names of our own tables it stays far
+/// below what databases and NATS take.
+pub const MAX_NAME_LEN: usize = 48;
+
+/// The name of a projection or of one of its collections: `[a-z][a-z0-9_]{0,47}`, so that it can
+/// stand in SQL, in a NATS key and in a file's name as it is.
+#[derive(Clone, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct Name(Arc<str>);
+
+impl Name {
+    /// Takes `text` as a name.
+    ///
+    /// # Errors
+    ///
+    /// [`ProjectionNameError`].
+    pub fn new(text: &str) -> Result<Self, ProjectionNameError> {
+        let rest = |byte: &u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_');
+        let bytes = text.as_bytes();
+        let valid = bytes.first().is_some_and(u8::is_ascii_lowercase)
+            && bytes.len() <= MAX_NAME_LEN
+            && bytes.iter().all(|byte| rest(byte));
+        if !valid {
+            return Err(ProjectionNameError {
+                text: shorten(text),
+            });
+        }
+        Ok(Self(Arc::from(text)))
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Name {
+    type Err = ProjectionNameError;
+    fn from_str(text: &str) -> Result<Self, ProjectionNameError> {
+        Self::new(text)
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+impl fmt::Debug for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}
+
+/// A text that is no name of a projection or a collection.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ProjectionNameError {
+    /// The text, shortened if it is very long.
+    pub text: String,
+}
+
+impl ProjectionNameError {
+    /// The stable code of this fault.
+    pub fn code(&self) -> &'static str {
+        "projection-name-invalid"
+    }
+}
+
+impl fmt::Display for ProjectionNameError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "`{}` is not a name of a projection or collection: it must begin with a-z and have at \
+             most {MAX_NAME_LEN} of a-z, 0-9 and `_`",
+            self.text
+        )
+    }
+}
+
+impl std::error::Error for ProjectionNameError {}
+
+/// What a handler says of itself.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Descriptor {
+    /// The projection's name.
+    pub name: Name,
+    /// The handler's version, for people.
+    pub version: String,
+    /// The event types that it takes; empty means all. Others are passed over, but move the
+    /// checkpoint.
+    pub event_types: Vec<EventType>,
+    /// The collections that it reads and writes, each once.
+    pub collections: Vec<Name>,
+}
+
+/// Where a document stands.
+#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct DocumentKey {
+    /// The collection.
+    pub collection: Name,
+    /// The key in it: not empty, at most [`Limits::key_bytes`].
+    pub key: Arc<str>,
+}
+
+/// A change of one document. Changes take effect in their order.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Change {
+    /// Puts a document, whether or not there is one.
+    Put {
+        /// Where.
+        key: DocumentKey,
+        /// One JSON text, stored byte for byte.
+        document: Bytes,
+    },
+    /// Deletes a document if there is one.
+    Delete {
+        /// Where.
+        key: DocumentKey,
+    },
+}
+
+impl Change {
+    /// The document that is changed.
+    pub fn key(&self) -> &DocumentKey {
+        match self {
+            Self::Put { key, .. } | Self::Delete { key } => key,
+        }
+    }
+}
+
+/// What a handler may return from one call; [`columns`] checks it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Limits {
+    /// The most changes, and the most keys that are asked for. 10 000 by default: some twenty for
+    /// each event of a full batch.
+    pub changes: usize,
+    /// The longest key in bytes, 1 KiB by default: it is an index entry.
+    pub key_bytes: usize,
+    /// The longest document in bytes, 1 MiB by default: as large as an event may be.
+    pub document_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            changes: 10_000,
+            key_bytes: 1 << 10,
+            document_bytes: 1 << 20,
+        }
+    }
+}
+
+/// Why a handler's call had no result.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Fault {
+    /// Stable, in kebab-case: `trapped`, `out-of-time`, `out-of-memory`, `too-many-changes`, or what
+    /// the handler itself says.
+    pub code: String,
+    /// What is wrong, as a sentence without a full stop.
+    pub message: String,
+    /// The event of the batch that is at fault, counted from 0, where that is known.
+    pub index: Option<usize>,
+    /// Whether the same call may succeed later.
+    pub retryable: bool,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Fault {}

@@ -1,0 +1,37 @@
+//! What a projector drives: a native handler or a plugin.
+
+use bytes::Bytes;
+use cim_core::projection::{Change, Descriptor, DocumentKey, Fault};
+
+use crate::store::ReadEvent;
+
+/// Turns events into changes of documents.
+///
+/// Documents must depend on the events alone: the projector may cut the events into batches
+/// anywhere, and may call again with the same events after a fault.
+pub trait Handler: Send {
+    /// What it is; the same for its whole life.
+    fn descriptor(&self) -> &Descriptor;
+
+    /// What its checkpoint is bound to: the BLAKE3 hash of a plugin's file, or a text that a native
+    /// handler changes when its documents would change.
+    fn identity(&self) -> &str;
+
+    /// The documents that [`apply`](Self::apply) needs for these events.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault`]; nothing has happened.
+    fn keys(&mut self, events: &[ReadEvent]) -> Result<Vec<DocumentKey>, Fault>;
+
+    /// The changes that these events make; `documents` stand in the order of the keys.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault`]; nothing has happened.
+    fn apply(
+        &mut self,
+        events: &[ReadEvent],
+        documents: &[Option<Bytes>],
+    ) -> Result<Vec<Change>, Fault>;
+}
