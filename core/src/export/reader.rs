@@ -206,9 +206,13 @@ impl ExportReader {
                 found,
             }))
         };
-        disagrees("the events", events.to_string(), found.events.to_string())?;
         disagrees(
-            "the aggregates",
+            "the number of events",
+            events.to_string(),
+            found.events.to_string(),
+        )?;
+        disagrees(
+            "the number of aggregates",
             aggregates.to_string(),
             found.aggregates.to_string(),
         )?;
