@@ -53,7 +53,13 @@ A store is one file: --store URL, else CIM_STORE, else cim.toml, else sqlite:cim
 )]
 struct Cli {
     /// The store, for example `sqlite:cim.db`
-    #[arg(long, global = true, value_name = "URL", env = "CIM_STORE", hide_env_values = true)]
+    #[arg(
+        long,
+        global = true,
+        value_name = "URL",
+        env = "CIM_STORE",
+        hide_env_values = true
+    )]
     store: Option<String>,
     #[command(subcommand)]
     command: Command,
