@@ -6,7 +6,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::id::shorten;
+use crate::text::shorten;
 
 /// A point in time from 1970 up to and including 9999, in whole microseconds, UTC.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]

@@ -23,7 +23,7 @@ pub enum AppendError {
         expected: ExpectedVersion,
         /// The last version that is there.
         actual: Option<Version>,
-        /// The first events behind the expected version, at most [`MAX_WINNERS`].
+        /// The first events behind the expected version, at most [`MAX_WINNERS`](super::MAX_WINNERS).
         winners: Vec<RecordedEvent>,
     },
     /// The append can never succeed. Mend it.

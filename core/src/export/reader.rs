@@ -199,7 +199,7 @@ impl ExportReader {
             if expected == found {
                 return Ok(());
             }
-            let expected = crate::id::shorten(&expected);
+            let expected = crate::text::shorten(&expected);
             Err(self.fault(ExportFault::Summary {
                 what,
                 expected,
@@ -261,7 +261,7 @@ fn check_names(headers: &[Pair<'_>]) -> Result<(), ExportFault> {
             || matches!(&**name, "Content-Type" | "traceparent" | "tracestate");
         if !ours {
             return Err(ExportFault::ForeignHeader {
-                name: crate::id::shorten(name),
+                name: crate::text::shorten(name),
             });
         }
         names.push(name);
@@ -269,7 +269,7 @@ fn check_names(headers: &[Pair<'_>]) -> Result<(), ExportFault> {
     names.sort_unstable();
     match names.windows(2).find(|pair| pair[0] == pair[1]) {
         Some(pair) => Err(ExportFault::RepeatedHeader {
-            name: crate::id::shorten(pair[0]),
+            name: crate::text::shorten(pair[0]),
         }),
         None => Ok(()),
     }

@@ -4,9 +4,9 @@ use std::fmt;
 
 use super::{BLOCK, EVENT_TYPE};
 use crate::cid::CidError;
-use crate::event::TextRule;
 use crate::id::{EventId, NameError};
 use crate::metadata::MetadataError;
+use crate::text::TextRule;
 use crate::time::TimeError;
 use crate::version::NumberError;
 

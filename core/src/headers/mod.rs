@@ -12,9 +12,10 @@ use uuid::Uuid;
 pub use error::{HeaderError, SpellingError};
 
 use crate::cid::Cid;
-use crate::event::{Text, TraceContext, check_text};
-use crate::id::{EventId, EventType, parse_uuid, shorten};
+use crate::event::TraceContext;
+use crate::id::{EventId, EventType, parse_uuid};
 use crate::metadata::{MAX_METADATA, Metadata, MetadataError};
+use crate::text::{Text, check_text, shorten};
 use crate::time::Timestamp;
 use crate::version::{SchemaVersion, Version};
 
