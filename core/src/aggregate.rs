@@ -162,8 +162,9 @@ mod tests {
 
     use super::*;
     use crate::cid::Cid;
-    use crate::event::{NewEvent, Text};
+    use crate::event::NewEvent;
     use crate::id::{Entity, EventId};
+    use crate::text::Text;
 
     /// An account whose state keeps the order of its events.
     struct Account;

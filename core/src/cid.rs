@@ -6,7 +6,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::id::shorten;
+use crate::text::shorten;
 
 /// The bytes before the digest: CIDv1, DAG-CBOR, BLAKE3, 32 bytes.
 const PREFIX: [u8; 4] = [0x01, 0x71, 0x1e, 0x20];

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use uuid::{Uuid, Variant};
 
+use crate::text::shorten;
 use crate::time::Timestamp;
 
 /// The longest token and the longest event type, in characters (which are bytes here).
@@ -403,20 +404,6 @@ fn check_event_type(text: &str) -> Result<(), NameRule> {
 
 fn is_token_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-'
-}
-
-/// Cuts a text that goes into an error, so that a hostile input cannot make a huge message.
-pub(crate) fn shorten(text: &str) -> String {
-    const LONGEST: usize = 160;
-    let mut shown: String = text
-        .chars()
-        .take(LONGEST)
-        .flat_map(char::escape_debug)
-        .collect();
-    if text.chars().nth(LONGEST).is_some() {
-        shown.push('…');
-    }
-    shown
 }
 
 #[cfg(test)]

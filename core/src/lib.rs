@@ -14,7 +14,7 @@
 //! state <─ fold <─ verify <─ decode <──────────────── read / subscribe ─────┘
 //! ```
 //!
-//! In reading order: [`id`] and [`time`] (names, ids, times) · [`event`] and [`metadata`] (what an
+//! In reading order: [`text`], [`id`] and [`time`] (texts, names, ids, times) · [`event`] and [`metadata`] (what an
 //! event is) · [`headers`], [`subject`] and [`message`] (how it travels) · [`cid`] and [`chain`]
 //! (what proves it) · [`version`] (numbers of a history) · [`append`] (what a store may answer) ·
 //! [`aggregate`] (decide, evolve, fold) · [`upcast`] (old schemas read as new ones) · [`export`]
@@ -34,6 +34,7 @@ pub mod message;
 pub mod metadata;
 pub mod projection;
 pub mod subject;
+pub mod text;
 pub mod time;
 pub mod upcast;
 pub mod version;

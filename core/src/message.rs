@@ -209,8 +209,9 @@ impl std::error::Error for MessageError {
 mod tests {
     use super::*;
     use crate::cid::Cid;
-    use crate::event::{Text, TraceContext};
+    use crate::event::TraceContext;
     use crate::id::{Entity, EventId, EventType};
+    use crate::text::Text;
     use crate::time::Timestamp;
     use crate::version::{MAX_INTEGER, SchemaVersion, Version};
 

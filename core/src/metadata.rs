@@ -5,8 +5,7 @@
 use std::cmp::Ordering;
 use std::fmt;
 
-use crate::event::Text;
-use crate::id::shorten;
+use crate::text::{Text, shorten};
 
 /// The longest name of metadata, in characters.
 pub const MAX_NAME_LEN: usize = 64;
@@ -32,7 +31,7 @@ impl Metadata {
     /// # Examples
     ///
     /// ```
-    /// use cim_core::event::Text;
+    /// use cim_core::text::Text;
     /// use cim_core::metadata::Metadata;
     ///
     /// let mut metadata = Metadata::default();

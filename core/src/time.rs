@@ -6,7 +6,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::id::shorten;
+use crate::text::shorten;
 
 /// A point in time from 1970 up to and including 9999, in whole microseconds, UTC.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -73,6 +73,15 @@ impl Timestamp {
             text: shorten(text),
         };
         let bytes = text.as_bytes();
+        let year_len = bytes
+            .iter()
+            .take_while(|byte| byte.is_ascii_digit())
+            .count();
+        if year_len > 4 && bytes.get(year_len) == Some(&b'-') {
+            return Err(TimeError::After9999 {
+                text: shorten(text),
+            });
+        }
         let civil = Civil::parse(bytes).ok_or_else(syntax)?;
         let mut at = 19;
         let mut micros = 0;
@@ -394,6 +403,7 @@ mod tests {
             "1969-12-31T23:59:59Z",
             "1970-01-01T00:00:00+00:01",
             "9999-12-31T23:59:59-00:01",
+            "10000-01-01T00:00:00Z",
             "２０24-01-01T00:00:00Z",
         ] {
             assert!(Timestamp::parse_lenient(bad).is_err(), "{bad}");

@@ -5,7 +5,7 @@ use std::num::NonZeroU64;
 use std::str::FromStr;
 
 use crate::cid::Cid;
-use crate::id::shorten;
+use crate::text::shorten;
 
 /// The largest integer of the wire format, 2^53 − 1: what a JavaScript number holds exactly.
 pub const MAX_INTEGER: u64 = (1 << 53) - 1;

@@ -9,8 +9,9 @@ use std::str::FromStr;
 
 use cim_core::append::{Append, AppendError, Appended};
 use cim_core::cid::Cid;
-use cim_core::event::{NewEvent, Text};
+use cim_core::event::NewEvent;
 use cim_core::id::{AggregateKey, EventId, EventType};
+use cim_core::text::Text;
 use cim_core::time::Timestamp;
 
 use crate::random::Random;

@@ -120,7 +120,7 @@ const STORES: &[Case] = &[
     (1, "--store sqlite:text.db read"),
     (1, "--store sqlite:other.db read"),
     (1, "later> read"),
-    (3, "--store sqlite:. read"),
+    (1, "--store sqlite:. read"),
     (2, "--store nats://localhost:4222 read"),
     (3, "export no/such/folder.cim"),
     (2, "export out.cim 'a.>.b'"),

@@ -4,10 +4,11 @@
 
 use bytes::Bytes;
 use cim_core::chain::{self, block};
-use cim_core::event::{RecordedEvent, Text};
+use cim_core::event::RecordedEvent;
 use cim_core::headers::{self, Carrier, HeaderError, Headers, Kind};
 use cim_core::message::MessageError;
 use cim_core::subject::StoreTemplate;
+use cim_core::text::Text;
 use serde_json::{Value, json};
 use wasm_bindgen::prelude::wasm_bindgen;
 

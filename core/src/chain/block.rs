@@ -11,9 +11,10 @@ use uuid::Uuid;
 
 use super::cbor::{self, CborError, Reader};
 use crate::cid::Cid;
-use crate::event::{NewEvent, RecordedEvent, Text};
+use crate::event::{NewEvent, RecordedEvent};
 use crate::id::{AggregateKey, EventId, EventType, Operation};
 use crate::metadata::Metadata;
+use crate::text::Text;
 use crate::time::Timestamp;
 use crate::version::{SchemaVersion, Version};
 

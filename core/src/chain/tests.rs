@@ -2,8 +2,9 @@
 
 use super::verifier::{ChainVerifier, StoreVerifier};
 use super::*;
-use crate::event::{NewEvent, Text};
+use crate::event::NewEvent;
 use crate::id::{Entity, EventType};
+use crate::text::Text;
 use crate::time::Timestamp;
 use crate::version::Head;
 

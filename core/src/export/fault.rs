@@ -213,7 +213,7 @@ impl fmt::Display for ExportFault {
                 found,
             } => write!(
                 f,
-                "{what} of the last line do not agree with the lines before it: expected \
+                "the last line disagrees with the lines before it about {what}: expected \
                  `{expected}`, found `{found}`"
             ),
             Self::Stopped => f.write_str("reading stopped at an earlier fault"),

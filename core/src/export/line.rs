@@ -7,8 +7,8 @@ use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 
 use super::ExportHeader;
 use super::fault::ExportFault;
-use crate::id::shorten;
 use crate::subject::StoreTemplate;
+use crate::text::shorten;
 
 /// The first line.
 #[derive(serde::Deserialize, serde::Serialize)]

@@ -199,16 +199,20 @@ impl ExportReader {
             if expected == found {
                 return Ok(());
             }
-            let expected = crate::id::shorten(&expected);
+            let expected = crate::text::shorten(&expected);
             Err(self.fault(ExportFault::Summary {
                 what,
                 expected,
                 found,
             }))
         };
-        disagrees("the events", events.to_string(), found.events.to_string())?;
         disagrees(
-            "the aggregates",
+            "the number of events",
+            events.to_string(),
+            found.events.to_string(),
+        )?;
+        disagrees(
+            "the number of aggregates",
             aggregates.to_string(),
             found.aggregates.to_string(),
         )?;
@@ -257,7 +261,7 @@ fn check_names(headers: &[Pair<'_>]) -> Result<(), ExportFault> {
             || matches!(&**name, "Content-Type" | "traceparent" | "tracestate");
         if !ours {
             return Err(ExportFault::ForeignHeader {
-                name: crate::id::shorten(name),
+                name: crate::text::shorten(name),
             });
         }
         names.push(name);
@@ -265,7 +269,7 @@ fn check_names(headers: &[Pair<'_>]) -> Result<(), ExportFault> {
     names.sort_unstable();
     match names.windows(2).find(|pair| pair[0] == pair[1]) {
         Some(pair) => Err(ExportFault::RepeatedHeader {
-            name: crate::id::shorten(pair[0]),
+            name: crate::text::shorten(pair[0]),
         }),
         None => Ok(()),
     }

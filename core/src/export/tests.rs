@@ -7,8 +7,9 @@ use serde_json::Value;
 use super::*;
 use crate::chain::{self, NOT_PROVEN, Verified};
 use crate::cid::Cid;
-use crate::event::{NewEvent, Text, TraceContext};
+use crate::event::{NewEvent, TraceContext};
 use crate::id::{Entity, EventId, EventType};
+use crate::text::Text;
 use crate::version::{Head, Version};
 
 fn header(filter: Option<&str>) -> ExportHeader {

@@ -9,7 +9,8 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use super::{MAX_SUBJECT_LEN, Subject, token_fault};
-use crate::id::{NameError, shorten};
+use crate::id::NameError;
+use crate::text::shorten;
 
 /// A pattern of subjects: tokens, `*` for any one token, `>` at the end for one token or more.
 ///

@@ -11,7 +11,8 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use crate::id::{Entity, MAX_TOKEN_LEN, NameError, is_token, shorten};
+use crate::id::{Entity, MAX_TOKEN_LEN, NameError, is_token};
+use crate::text::shorten;
 
 mod field;
 mod filter;

@@ -10,7 +10,8 @@ use super::{
     Field, MAX_SUBJECT_LEN, Subject, SubjectError, SubjectFields, SubjectFilter, TemplateError,
     check, leading_token, token_fault,
 };
-use crate::id::{AggregateKey, Entity, MAX_TOKEN_LEN, Namespace, Operation, shorten};
+use crate::id::{AggregateKey, Entity, MAX_TOKEN_LEN, Namespace, Operation};
+use crate::text::shorten;
 
 /// The layout of subjects: literals and fields, and constants for fields that are not in it.
 ///

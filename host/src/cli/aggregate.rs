@@ -12,7 +12,7 @@ use super::append::time;
 use super::failure::{Exit, Failure};
 use super::output::{Output, say};
 use super::place::{Absent, Place};
-use super::read::no_aggregate;
+use super::read::{limit, no_aggregate};
 use crate::store::{AggregateSelect, Query};
 
 #[derive(Debug, Subcommand)]
@@ -29,7 +29,7 @@ pub(crate) struct List {
     /// The entity: `order`, `domain/order` or the whole `organization.unit.domain.order`
     entity: Option<String>,
     /// At most so many
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", value_parser = limit)]
     limit: Option<u64>,
     /// Print one JSON document
     #[arg(long)]
@@ -65,7 +65,9 @@ fn at(text: &str) -> Result<At, String> {
     match (text.parse(), time(text)) {
         (Ok(version), _) => Ok(At::Version(version)),
         (Err(_), Ok(time)) => Ok(At::Time(time)),
-        (Err(_), Err(_)) => Err("expected a version or a time".to_owned()),
+        (Err(_), Err(_)) => Err(
+            "expected a version such as `3` or a time such as `2026-11-21T08:00:00Z`".to_owned(),
+        ),
     }
 }
 

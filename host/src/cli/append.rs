@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use cim_core::append::{Append, AppendError, Appended};
-use cim_core::event::{NewEvent, Text};
+use cim_core::event::NewEvent;
 use cim_core::id::{EventId, EventType, Operation, parse_uuid};
 use cim_core::metadata::Metadata;
+use cim_core::text::Text;
 use cim_core::time::Timestamp;
 use cim_core::version::{ExpectedVersion, SchemaVersion};
 use clap::Args;

@@ -135,6 +135,7 @@ impl From<StoreError> for Failure {
         let exit = match &error {
             StoreError::NotFound { .. } => Exit::NotFound,
             StoreError::Foreign { .. }
+            | StoreError::Newer { .. }
             | StoreError::Mismatch { .. }
             | StoreError::Io { .. }
             | StoreError::Closed => Exit::Failed,
@@ -148,6 +149,7 @@ impl From<StoreError> for Failure {
             StoreError::Foreign { .. } => {
                 failure.help("name another file, for example `--store sqlite:cim.db`")
             }
+            StoreError::Newer { .. } => failure.help("use a newer `cim`"),
             StoreError::Invalid(_) => failure.help(
                 "`cim verify` looks at the whole store; `cim copy --until-broken FROM TO` saves \
                  what is sound",
@@ -224,5 +226,19 @@ impl From<ImportError> for Failure {
         };
         failure.help = help.or(failure.help);
         failure
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_system_says_decides_the_exit_code() {
+        let exit = |kind| Failure::file("write", Path::new("x"), &io::Error::from(kind)).exit;
+        assert_eq!(exit(io::ErrorKind::NotFound), Exit::NotFound);
+        assert_eq!(exit(io::ErrorKind::PermissionDenied), Exit::NotAllowed);
+        assert_eq!(exit(io::ErrorKind::ReadOnlyFilesystem), Exit::NotAllowed);
+        assert_eq!(exit(io::ErrorKind::StorageFull), Exit::Failed);
     }
 }

@@ -23,8 +23,9 @@ Examples:
   cim import export.jsonl --format cim
 
 The whole file is checked before anything is written. The same file again appends nothing; a grown
-one appends the rest; an import that was stopped goes on where it was. CSV and JSON lines are held
-in memory while they are ordered, about three times the size of the file.")]
+one appends the rest; an import that was stopped goes on where it was. Events are
+stored in steps of at most 1000, within a step by aggregate. CSV and JSON lines are held in memory
+while they are ordered, about three times the size of the file.")]
 pub(crate) struct Import {
     /// The file, or `-` for standard input
     file: PathBuf,

@@ -20,12 +20,14 @@ mod stats;
 mod tail;
 mod verify;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
+use clap::error::ErrorKind;
 use clap::{CommandFactory as _, Parser, Subcommand};
 use clap_complete::Shell;
 
-use self::failure::Failure;
+use self::failure::{Exit, Failure};
 use self::output::Output;
 use self::place::Place;
 
@@ -51,7 +53,13 @@ A store is one file: --store URL, else CIM_STORE, else cim.toml, else sqlite:cim
 )]
 struct Cli {
     /// The store, for example `sqlite:cim.db`
-    #[arg(long, global = true, value_name = "URL", env = "CIM_STORE")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "URL",
+        env = "CIM_STORE",
+        hide_env_values = true
+    )]
     store: Option<String>,
     #[command(subcommand)]
     command: Command,
@@ -103,7 +111,11 @@ enum Command {
 pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) if error.use_stderr() => return fail(&misused(&error)),
+        Err(error) if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            output::complain(&error.render().to_string());
+            return ExitCode::from(Exit::Usage as u8);
+        }
+        Err(error) if error.use_stderr() => return fail(&misused(&error, std::env::args_os())),
         Err(help) => {
             // Nobody is left to be told if the terminal is gone.
             let _ = help.print();
@@ -133,7 +145,7 @@ fn fail(failure: &Failure) -> ExitCode {
 }
 
 /// What clap says of the arguments, in our three parts.
-fn misused(error: &clap::Error) -> Failure {
+fn misused(error: &clap::Error, arguments: impl Iterator<Item = OsString>) -> Failure {
     let text = error.render().to_string();
     let text = text.strip_prefix("error: ").unwrap_or(&text);
     let (message, usage) = text.split_once("\n\nUsage: ").unwrap_or((text, ""));
@@ -145,7 +157,7 @@ fn misused(error: &clap::Error) -> Failure {
     let usage = usage.lines().next().unwrap_or_default().trim();
     let failure = Failure::usage(message);
     if usage.is_empty() {
-        return failure.help("`cim --help` begins with examples");
+        return failure.help(format!("see `{} --help`", named_command(arguments)));
     }
     // A usage begins with the command: `cim aggregate show [OPTIONS] …`.
     let words = usage.split(' ');
@@ -156,6 +168,19 @@ fn misused(error: &clap::Error) -> Failure {
         "the usage is `{usage}`; see `{} --help`",
         command.join(" ")
     ))
+}
+
+/// The command that `arguments` name, as far as they name one.
+fn named_command(arguments: impl Iterator<Item = OsString>) -> String {
+    let root = Cli::command();
+    let (mut command, mut name) = (&root, root.get_name().to_owned());
+    for word in arguments.skip(1) {
+        if let Some(found) = word.to_str().and_then(|word| command.find_subcommand(word)) {
+            command = found;
+            name = format!("{name} {}", found.get_name());
+        }
+    }
+    name
 }
 
 async fn run(cli: Cli) -> Result<(), Failure> {
@@ -193,8 +218,10 @@ mod tests {
 
     #[track_caller]
     fn refused(arguments: &str, expect: &str) {
-        let error = Cli::try_parse_from(arguments.split(' ')).expect_err("wrong arguments");
-        assert_eq!(misused(&error).text(), expect);
+        let arguments = || arguments.split(' ');
+        let error = Cli::try_parse_from(arguments()).expect_err("wrong arguments");
+        let failure = misused(&error, arguments().map(OsString::from));
+        assert_eq!(failure.text(), expect);
     }
 
     #[test]
@@ -208,7 +235,7 @@ mod tests {
             "cim append order order-7 orderPaid",
             "error: invalid value 'orderPaid' for '<TYPE>': `orderPaid` is not an event type: it \
              must begin with A-Z and have only A-Z, a-z and 0-9\n\
-             help: `cim --help` begins with examples\n",
+             help: see `cim append --help`\n",
         );
         refused(
             "cim read order --from 3",

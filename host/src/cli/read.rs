@@ -44,7 +44,7 @@ pub(crate) struct Read {
     #[arg(long, value_name = "TIME", value_parser = time)]
     until: Option<Timestamp>,
     /// At most so many
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", value_parser = limit)]
     limit: Option<u64>,
     /// Newest first
     #[arg(long)]
@@ -96,6 +96,14 @@ impl Read {
             })?;
         }
         Ok(())
+    }
+}
+
+/// Takes a number of events or aggregates.
+pub(crate) fn limit(text: &str) -> Result<u64, String> {
+    match text.parse() {
+        Ok(0) | Err(_) => Err("expected an integer from 1".to_owned()),
+        Ok(limit) => Ok(limit),
     }
 }
 

@@ -1,8 +1,9 @@
 //! Events as people and as programs read them.
 
 use cim_core::append::Receipt;
-use cim_core::event::{RecordedEvent, Text};
+use cim_core::event::RecordedEvent;
 use cim_core::subject::StoreTemplate;
+use cim_core::text::Text;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 

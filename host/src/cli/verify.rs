@@ -15,6 +15,7 @@ use super::failure::{Exit, Failure};
 use super::output::{Output, progress, say};
 use super::place::{Absent, Place};
 use super::read::no_aggregate;
+use crate::import::export_help;
 use crate::store::{Query, ReadEvent, StoreError};
 
 #[derive(Args, Debug)]
@@ -207,8 +208,8 @@ impl Verify {
                 print_summary(&summary, report.verified, out)
             }
             Err(error) => {
-                let mut failure = Failure::of(Exit::Broken, error.code(), &error)
-                    .help("get the export again from whom you trust; this one was changed or cut");
+                let mut failure =
+                    Failure::of(Exit::Broken, error.code(), &error).help(export_help(&error));
                 failure.quiet = self.json;
                 Err(failure)
             }

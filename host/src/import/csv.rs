@@ -97,9 +97,9 @@ impl Header {
     }
 
     fn column(&self, at: usize) -> Column {
-        Column {
-            number: at + 1,
-            name: self.names.get(at).map(str::to_owned),
+        match self.names.get(at) {
+            Some(name) => Column::Named(at + 1, name.to_owned()),
+            None => Column::Number(at + 1),
         }
     }
 
@@ -135,13 +135,7 @@ fn scan(bytes: &[u8]) -> Result<Vec<u64>, ImportError> {
         let mut column = 1;
         // Field by field, to the record's end.
         loop {
-            let fault = |fault| {
-                let column = Column {
-                    number: column,
-                    name: None,
-                };
-                Err(ImportError::row(start, Some(column), fault))
-            };
+            let fault = |fault| Err(ImportError::row(start, Some(Column::Number(column)), fault));
             if bytes.get(at) == Some(&b'"') {
                 at += 1;
                 loop {
@@ -197,7 +191,7 @@ fn not_utf8(bytes: &[u8], at: usize) -> ImportError {
         .rposition(|byte| *byte == b'\n')
         .map_or(0, |end| end + 1);
     let number = 1 + before[start..].iter().filter(|byte| **byte == b',').count();
-    ImportError::row(line, Some(Column { number, name: None }), RowFault::Utf8)
+    ImportError::row(line, Some(Column::Number(number)), RowFault::Utf8)
 }
 
 /// What the reader says of bytes in memory that were checked.

@@ -5,7 +5,7 @@ use std::fmt;
 
 use cim_core::append::AppendError;
 use cim_core::cid::Cid;
-use cim_core::export::ExportError;
+use cim_core::export::{ExportError, ExportFault};
 use cim_core::id::{AggregateKey, Entity, EventType, NameError, Operation};
 use cim_core::message::MAX_EVENT_SIZE;
 use cim_core::subject::{OperationError, TemplateError};
@@ -104,11 +104,23 @@ pub enum ImportError {
 
 /// A place in a line.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Column {
+pub enum Column {
     /// The number, from 1: of the field in CSV, of the byte in JSON lines.
-    pub number: usize,
-    /// The name of the field.
-    pub name: Option<String>,
+    Number(usize),
+    /// The number of a field of CSV, from 1, and its name.
+    Named(usize, String),
+    /// A field of JSON lines.
+    Field(String),
+}
+
+impl fmt::Display for Column {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number(number) => write!(f, "column {number}"),
+            Self::Named(number, name) => write!(f, "column {number} (`{name}`)"),
+            Self::Field(name) => write!(f, "field `{name}`"),
+        }
+    }
 }
 
 /// What is wrong with a row.
@@ -135,15 +147,10 @@ pub enum RowFault {
         /// What it is, with its article.
         found: &'static str,
     },
-    /// It does not have a field.
-    Missing {
-        /// The field.
-        field: String,
-    },
-    /// A field is of another kind.
+    /// It does not have the field.
+    Missing,
+    /// The field is of another kind.
     Kind {
-        /// The field.
-        field: String,
         /// What it should be, with its article.
         expected: &'static str,
         /// What it is, with its article.
@@ -151,6 +158,10 @@ pub enum RowFault {
     },
     /// The id is no token.
     Id(NameError),
+    /// The id is empty.
+    NoId,
+    /// The id, encoded, is too long for a token.
+    LongId(NameError),
     /// The type cannot become an event type.
     Type(TypeNameError),
     /// The type has no operation.
@@ -206,7 +217,9 @@ impl ImportError {
                 "run the same import again: it goes on where it stopped"
             }
             Self::Template(_) => "name another entity, or another store with `--store URL`",
-            Self::Export(_) => "nothing was imported; get the file again from its source",
+            Self::Export(error) => {
+                return Some(format!("nothing was imported; {}", export_help(error)));
+            }
             Self::Read { .. } | Self::Append(_) | Self::Store(_) => return None,
         };
         Some(help.to_owned())
@@ -222,6 +235,18 @@ impl ImportError {
     }
 }
 
+/// What to do about an export that cannot be taken.
+pub(crate) fn export_help(error: &ExportError) -> &'static str {
+    match *error.fault {
+        ExportFault::NoExport => {
+            "`cim export FILE` writes an export; other files are imported with `--format csv` or \
+             `--format jsonl`"
+        }
+        ExportFault::Format { .. } => "use a newer `cim`",
+        _ => "get the export again from whom you trust; this one was changed or cut",
+    }
+}
+
 impl RowFault {
     /// The stable code of this fault.
     pub fn code(&self) -> &'static str {
@@ -230,9 +255,10 @@ impl RowFault {
             Self::Fields { .. } => "csv-field-count",
             Self::OpenQuote | Self::BehindQuote => "csv-quote",
             Self::Json(_) | Self::NotObject { .. } => "row-not-json",
-            Self::Missing { .. } => "row-field-missing",
+            Self::Missing => "row-field-missing",
             Self::Kind { .. } => "row-field-kind",
-            Self::Id(error) => error.code(),
+            Self::Id(error) | Self::LongId(error) => error.code(),
+            Self::NoId => "row-id-empty",
             Self::Type(error) => error.code(),
             Self::Operation(error) => error.code(),
             Self::Time(error) => error.code(),
@@ -244,10 +270,13 @@ impl RowFault {
         match self {
             Self::Utf8 => Some("convert the file to UTF-8"),
             Self::Id(_) => Some("to encode every id in base64url, run it with `--id-encode`"),
-            Self::OpenQuote | Self::BehindQuote => {
-                Some("a quote inside a quoted field is written twice: `\"\"`")
-            }
-            Self::Missing { .. } | Self::Kind { .. } => Some(
+            Self::NoId => Some("every row must name its aggregate: mend the line"),
+            Self::LongId(_) => Some("an id of more than 96 bytes cannot be encoded: shorten it"),
+            Self::OpenQuote | Self::BehindQuote => Some(
+                "a quote inside a quoted field is written twice: `\"\"`; JSON lines are imported \
+                 with `--format jsonl`",
+            ),
+            Self::Missing | Self::Kind { .. } => Some(
                 "a field is a name at the top of the object, or a JSON pointer such as `/data/id`",
             ),
             Self::Type(_) => Some("an event type begins with a letter of A-Z or a-z"),
@@ -279,11 +308,8 @@ impl fmt::Display for ImportError {
                 fault,
             } => {
                 write!(f, "line {line}")?;
-                if let Some(Column { number, name }) = column {
-                    write!(f, ", column {number}")?;
-                    if let Some(name) = name {
-                        write!(f, " (`{name}`)")?;
-                    }
+                if let Some(column) = column {
+                    write!(f, ", {column}")?;
                 }
                 write!(f, ": {fault}")
             }
@@ -360,15 +386,10 @@ impl fmt::Display for RowFault {
             }
             Self::Json(error) => write!(f, "not valid JSON: {}", error.why),
             Self::NotObject { found } => write!(f, "expected a JSON object, found {found}"),
-            Self::Missing { field } => write!(f, "the field `{field}` is missing"),
-            Self::Kind {
-                field,
-                expected,
-                found,
-            } => {
-                write!(f, "the field `{field}` must be {expected}, found {found}")
-            }
-            Self::Id(error) => error.fmt(f),
+            Self::Missing => f.write_str("there is no such field"),
+            Self::Kind { expected, found } => write!(f, "expected {expected}, found {found}"),
+            Self::Id(error) | Self::LongId(error) => error.fmt(f),
+            Self::NoId => f.write_str("the id is empty"),
             Self::Type(error) => error.fmt(f),
             Self::Operation(error) => error.fmt(f),
             Self::Time(error) => error.fmt(f),

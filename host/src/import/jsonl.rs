@@ -27,13 +27,7 @@ pub fn read_jsonl(bytes: &[u8], mapping: &Mapping) -> Result<Rows, ImportError> 
 }
 
 fn row(number: u64, line: Bytes, mapping: &Mapping, rows: &mut Rows) -> Result<(), ImportError> {
-    let at = |column, fault| {
-        let column = Some(Column {
-            number: column,
-            name: None,
-        });
-        ImportError::row(number, column, fault)
-    };
+    let at = |column, fault| ImportError::row(number, Some(Column::Number(column)), fault);
     if let Err(error) = str::from_utf8(&line) {
         return Err(at(error.valid_up_to() + 1, RowFault::Utf8));
     }
@@ -41,21 +35,18 @@ fn row(number: u64, line: Bytes, mapping: &Mapping, rows: &mut Rows) -> Result<(
     if !matches!(json, Json::Object(_)) {
         return Err(at(1, RowFault::NotObject { found: json.kind() }));
     }
-    let fault = |fault| ImportError::row(number, None, fault);
+    let field = |name: &str, numbers| {
+        let column = Column::Field(name.to_owned());
+        match text(&json, name, numbers) {
+            Ok(text) => Ok((text, Some(column))),
+            Err(fault) => Err(ImportError::row(number, Some(column), fault)),
+        }
+    };
     let fields = Fields {
         line: number,
-        id: (
-            text(&json, &mapping.id_field, Numbers::Take).map_err(fault)?,
-            None,
-        ),
-        event_type: (
-            text(&json, &mapping.type_field, Numbers::Refuse).map_err(fault)?,
-            None,
-        ),
-        time: (
-            text(&json, &mapping.time_field, Numbers::Refuse).map_err(fault)?,
-            None,
-        ),
+        id: field(&mapping.id_field, Numbers::Take)?,
+        event_type: field(&mapping.type_field, Numbers::Refuse)?,
+        time: field(&mapping.time_field, Numbers::Refuse)?,
     };
     rows.push(mapping, fields, line)
 }
@@ -75,13 +66,10 @@ fn text<'a>(json: &'a Json, field: &str, numbers: Numbers) -> Result<&'a str, Ro
     match (json.at(field), numbers) {
         (Some(Json::Text(text)), _) | (Some(Json::Integer(text)), Numbers::Take) => Ok(text),
         (Some(other), _) => Err(RowFault::Kind {
-            field: field.to_owned(),
             expected,
             found: other.kind(),
         }),
-        (None, _) => Err(RowFault::Missing {
-            field: field.to_owned(),
-        }),
+        (None, _) => Err(RowFault::Missing),
     }
 }
 
@@ -140,14 +128,17 @@ mod tests {
             b"{\"a\":\"\xff\"}",
             "line 1, column 7: the bytes are not UTF-8",
         );
-        refused(b"{\"of\":{}}", "line 1: the field `/of/id` is missing");
+        refused(
+            b"{\"of\":{}}",
+            "line 1, field `/of/id`: there is no such field",
+        );
         refused(
             b"{\"of\":{\"id\":1.5}}",
-            "line 1: the field `/of/id` must be a string or an integer, found a number",
+            "line 1, field `/of/id`: expected a string or an integer, found a number",
         );
         refused(
             b"{\"of\":{\"id\":1},\"type\":\"a\",\"at\":1}",
-            "line 1: the field `at` must be a string, found a number",
+            "line 1, field `at`: expected a string, found a number",
         );
     }
 }

@@ -23,6 +23,7 @@ pub mod rows;
 pub mod run;
 
 pub use csv::read_csv;
+pub(crate) use error::export_help;
 pub use error::{Column, ImportError, RowFault};
 pub use export::run_export;
 pub use jsonl::read_jsonl;

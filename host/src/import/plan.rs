@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use cim_core::event::{NewEvent, Text};
+use cim_core::event::NewEvent;
 use cim_core::id::{AggregateId, AggregateKey, Entity, EventId, Namespace, Operation};
 use cim_core::message::{MAX_EVENT_SIZE, event_size};
 use cim_core::metadata::Metadata;
 use cim_core::subject::StoreTemplate;
+use cim_core::text::Text;
 use cim_core::version::SchemaVersion;
 
 use super::error::{ImportError, RowFault};

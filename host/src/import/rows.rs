@@ -105,12 +105,15 @@ impl Rows {
         if let Some(known) = self.ids.get(text) {
             return Ok(known.clone());
         }
+        if text.is_empty() {
+            return Err(RowFault::NoId);
+        }
         let id = if mapping.id_encode {
-            AggregateId::new(&data_encoding::BASE64URL_NOPAD.encode(text.as_bytes()))
+            let encoded = data_encoding::BASE64URL_NOPAD.encode(text.as_bytes());
+            AggregateId::new(&encoded).map_err(RowFault::LongId)?
         } else {
-            AggregateId::new(text)
+            AggregateId::new(text).map_err(RowFault::Id)?
         };
-        let id = id.map_err(RowFault::Id)?;
         self.ids.insert(text.to_owned(), id.clone());
         Ok(id)
     }

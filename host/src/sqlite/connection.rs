@@ -132,14 +132,17 @@ pub(super) fn create(path: &Path, template: &StoreTemplate) -> Result<(), StoreE
 
 /// Checks that the file is a store that this program knows, and reads what it is.
 pub(super) fn read_info(path: &Path) -> Result<StoreInfo, StoreError> {
-    if !path.is_file() {
-        return Err(StoreError::NotFound { url: url(path) });
-    }
-    let fault = |error: rusqlite::Error| foreign(path, error);
     let strange = |why: String| StoreError::Foreign {
         url: url(path),
         why,
     };
+    if path.is_dir() {
+        return Err(strange("it is a folder".to_owned()));
+    }
+    if !path.is_file() {
+        return Err(StoreError::NotFound { url: url(path) });
+    }
+    let fault = |error: rusqlite::Error| foreign(path, error);
     let connection = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(fault)?;
     let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
     let (application, version) = (
@@ -158,9 +161,11 @@ pub(super) fn read_info(path: &Path) -> Result<StoreInfo, StoreError> {
         return Err(strange("it is the database of another program".to_owned()));
     }
     if version != SCHEMA_VERSION {
-        return Err(strange(format!(
-            "its schema has version {version}, this program knows {SCHEMA_VERSION}"
-        )));
+        return Err(StoreError::Newer {
+            url: url(path),
+            found: version,
+            known: SCHEMA_VERSION,
+        });
     }
     let row = connection
         .query_row(

@@ -4,9 +4,10 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 use cim_core::cid::Cid;
-use cim_core::event::{NewEvent, RecordedEvent, Text, TraceContext};
+use cim_core::event::{NewEvent, RecordedEvent, TraceContext};
 use cim_core::id::{AggregateKey, EventId, EventType, Operation};
 use cim_core::metadata::Metadata;
+use cim_core::text::Text;
 use cim_core::time::Timestamp;
 use cim_core::version::{Position, SchemaVersion, Version};
 use rusqlite::types::ValueRef;

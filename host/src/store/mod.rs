@@ -217,12 +217,21 @@ pub enum StoreError {
         /// The URL.
         url: String,
     },
-    /// What is there is no store of ours, or of a version that this program does not know.
+    /// What is there is no store of ours.
     Foreign {
         /// The URL.
         url: String,
         /// What was found.
         why: String,
+    },
+    /// The store was made by a later version of this program.
+    Newer {
+        /// The URL.
+        url: String,
+        /// The version of its schema.
+        found: i32,
+        /// The latest version that this program knows.
+        known: i32,
     },
     /// The store is another one than the caller expects: its template or id differs.
     Mismatch {
@@ -248,6 +257,7 @@ impl StoreError {
         match self {
             Self::NotFound { .. } => "store-not-found",
             Self::Foreign { .. } => "store-foreign",
+            Self::Newer { .. } => "store-newer",
             Self::Mismatch { .. } => "store-mismatch",
             Self::Invalid(invalid) => invalid.code,
             Self::Io { .. } => "store-io",
@@ -261,6 +271,11 @@ impl fmt::Display for StoreError {
         match self {
             Self::NotFound { url } => write!(f, "there is no store at `{url}`"),
             Self::Foreign { url, why } => write!(f, "`{url}` is not a store of ours: {why}"),
+            Self::Newer { url, found, known } => write!(
+                f,
+                "`{url}` was made by a later version: expected a schema of at most version \
+                 {known}, found {found}"
+            ),
             Self::Mismatch { why } => write!(f, "the store is another one than expected: {why}"),
             Self::Invalid(invalid) => invalid.fmt(f),
             Self::Io { doing, .. } => write!(f, "the store failed while {doing}"),
@@ -285,6 +300,7 @@ impl Error for StoreError {
             Self::Io { source, .. } => Some(source.as_ref()),
             Self::NotFound { .. }
             | Self::Foreign { .. }
+            | Self::Newer { .. }
             | Self::Mismatch { .. }
             | Self::Invalid(_)
             | Self::Closed => None,

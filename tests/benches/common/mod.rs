@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 
 use cim_core::append::record;
 use cim_core::cid::Cid;
-use cim_core::event::{NewEvent, RecordedEvent, Text};
+use cim_core::event::{NewEvent, RecordedEvent};
 use cim_core::id::{AggregateKey, EventId, EventType};
+use cim_core::text::Text;
 use cim_core::time::Timestamp;
 use cim_core::version::Head;
 use rusqlite::{Connection, params};

@@ -45,7 +45,7 @@ fn steps<'a>(workspace: &'a Workspace, length: &'a Length) -> Result<Vec<Step<'a
         Step::new(
             "crash",
             format!(
-                "{} rounds of kill -9 under writers, about 20 minutes for 1000",
+                "{} rounds of kill -9 under writers, about 2 minutes for 1000",
                 length.rounds
             ),
             move || crash(workspace, length.rounds),

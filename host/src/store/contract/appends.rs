@@ -1,10 +1,11 @@
 //! What an append answers where nothing is repeated, and what it writes.
 
 use cim_core::append::{Append, MAX_WINNERS, record};
-use cim_core::event::{Text, TraceContext};
+use cim_core::event::TraceContext;
 use cim_core::id::{EventType, Operation};
 use cim_core::metadata::Metadata;
 use cim_core::subject::StoreTemplate;
+use cim_core::text::Text;
 use cim_core::time::Timestamp;
 use cim_core::version::{ExpectedVersion, MAX_INTEGER, SchemaVersion};
 

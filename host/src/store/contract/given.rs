@@ -3,9 +3,10 @@
 use std::ops::RangeInclusive;
 
 use cim_core::append::{Append, AppendError, Appended, Receipt, Rejection};
-use cim_core::event::{NewEvent, RecordedEvent, Text};
+use cim_core::event::{NewEvent, RecordedEvent};
 use cim_core::id::{AggregateKey, EventId, EventType};
 use cim_core::subject::{StoreTemplate, SubjectTemplate};
+use cim_core::text::Text;
 use cim_core::time::Timestamp;
 use cim_core::version::{ExpectedVersion, Position, Version};
 use futures_util::StreamExt as _;

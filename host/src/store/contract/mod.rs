@@ -46,6 +46,7 @@ pub mod model;
 pub mod races;
 pub mod reads;
 pub mod retries;
+pub mod streams;
 pub mod subscriptions;
 
 use std::sync::Arc;
@@ -146,6 +147,8 @@ macro_rules! contract_tests {
                 by_namespace_and_entity
                 a_limit_counts_what_is_delivered
                 any_combination_of_conditions
+            }
+            streams {
                 a_verified_history_is_verified_as_a_chain
                 long_reads_have_no_seams
                 a_read_among_writers_has_no_gaps

@@ -1,8 +1,9 @@
 //! What an append answers where some of its event ids are used.
 
 use cim_core::append::{Append, Appended, Rejection, RetryToken};
-use cim_core::event::{NewEvent, Text, TraceContext};
+use cim_core::event::{NewEvent, TraceContext};
 use cim_core::subject::StoreTemplate;
+use cim_core::text::Text;
 use cim_core::version::{ExpectedVersion, SchemaVersion};
 use tokio::task::JoinSet;
 use uuid::Uuid;
