@@ -1,6 +1,8 @@
 //! The plugins of this workspace: built for WebAssembly, made components, and checked to ask
 //! nothing of their host.
 
+use std::env;
+use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -12,21 +14,13 @@ use crate::failure::{Doing, Failure};
 use crate::imports::Border;
 use crate::workspace::{Package, Workspace};
 
-/// A component that was built.
-#[derive(Debug)]
-pub(crate) struct Plugin {
-    /// The name of its package, without `cim-`.
-    pub(crate) name: String,
-    /// `<target folder>/plugins/<name>.wasm`.
-    pub(crate) path: PathBuf,
-}
-
-/// Builds all plugins, and the guests of the tests.
+/// Builds all plugins, and the guests of the tests, as `<name>.wasm` in the folder that it returns.
+/// The name is that of the package, without `cim-`.
 ///
 /// # Errors
 ///
 /// One does not compile, is no component, or imports something.
-pub(crate) fn build(workspace: &Workspace) -> Result<Vec<Plugin>, Failure> {
+pub(crate) fn build(workspace: &Workspace) -> Result<PathBuf, Failure> {
     let packages: Vec<&Package> = workspace
         .packages()
         .iter()
@@ -40,12 +34,12 @@ pub(crate) fn build(workspace: &Workspace) -> Result<Vec<Plugin>, Failure> {
                 .iter()
                 .flat_map(|package| ["--package", &package.name]),
         )
+        .env("RUSTFLAGS", flags())
         .dir(workspace.root())
         .run()?;
 
     let folder = workspace.built("plugins");
     fs::create_dir_all(&folder).doing(|| format!("cannot make `{}`", folder.display()))?;
-    let mut plugins = Vec::new();
     for package in packages {
         let module = workspace.built(&format!(
             "wasm32-unknown-unknown/plugin/{}.wasm",
@@ -60,12 +54,24 @@ pub(crate) fn build(workspace: &Workspace) -> Result<Vec<Plugin>, Failure> {
         let path = folder.join(format!("{name}.wasm"));
         write(&path, &component)?;
         println!("{:>8} bytes  {}", component.len(), path.display());
-        plugins.push(Plugin {
-            name: name.to_owned(),
-            path,
-        });
     }
-    Ok(plugins)
+    Ok(folder)
+}
+
+/// Messages of panics hold paths of sources. Without those of this machine, a plugin is the same file
+/// wherever it is built, and so keeps its hash and its read model.
+fn flags() -> OsString {
+    let mut flags = env::var_os("RUSTFLAGS").unwrap_or_default();
+    let home = env::var_os("CARGO_HOME").map(PathBuf::from);
+    if let Some(home) = home.or_else(|| Some(env::home_dir()?.join(".cargo"))) {
+        if !flags.is_empty() {
+            flags.push(" ");
+        }
+        flags.push("--remap-path-prefix=");
+        flags.push(home.join("registry/src"));
+        flags.push("=/registry");
+    }
+    flags
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

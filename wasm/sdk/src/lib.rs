@@ -86,7 +86,6 @@
 //! with the host's checks. `assert_cuts_agree` is the test that every plugin should have:
 //!
 //! ```
-//! # #[cfg(feature = "test")] {
 //! # use cim_plugin::{Documents, Event, Failure, Keys, Projection};
 //! use cim_plugin::test::{Harness, TestEvent, assert_cuts_agree, history};
 //! #
@@ -114,7 +113,6 @@
 //! harness.apply(&events)?;
 //! assert_eq!(harness.document("types", "LoanOpened"), Some("1"));
 //! assert_cuts_agree::<Types>(b"", &events);
-//! # }
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
@@ -243,7 +241,24 @@ pub trait Projection: Default + 'static {
 
 /// Makes a [`Projection`] the one that this plugin exports; once in a plugin.
 ///
-/// Natively it only checks the names.
+/// Natively it only checks the names:
+///
+/// ```compile_fail,E0080
+/// # use cim_plugin::{Documents, Event, Failure, Projection};
+/// #[derive(Default)]
+/// struct Loans;
+///
+/// impl Projection for Loans {
+///     const NAME: &str = "Loans"; // does not begin with a-z
+///     const VERSION: &str = "1";
+///     const COLLECTIONS: &[&str] = &["loans"];
+/// #   fn apply(&self, _: Event<'_>, _: &mut Documents) -> Result<(), Failure> {
+/// #       Ok(())
+/// #   }
+/// }
+///
+/// cim_plugin::export!(Loans);
+/// ```
 #[macro_export]
 macro_rules! export {
     ($projection:ty) => {
@@ -265,7 +280,7 @@ macro_rules! export {
                 }
             }
 
-            $crate::bindings::export!(Exported with_types_in $crate::bindings);
+    $crate::bindings::export!(Exported with_types_in $crate::bindings);
         };
     };
 }
