@@ -70,3 +70,29 @@ const SOURCES: [&str; 5] = [
     "wasm/sdk/src",
     "wasm/wit",
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[should_panic(expected = "run `cargo xtask plugins`")]
+    fn a_plugin_that_was_not_built_is_told() {
+        plugin("there-is-none");
+    }
+
+    #[test]
+    fn only_sources_that_changed_later_are_newer() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let source = folder.path().join("a/b.rs");
+        fs::create_dir(folder.path().join("a")).expect("a folder");
+        fs::write(&source, "").expect("a file");
+        let written = fs::metadata(&source).and_then(|file| file.modified());
+        let written = written.expect("a file has a time");
+        let before = written - std::time::Duration::from_secs(1);
+        assert_eq!(newer_than(folder.path(), written), None);
+        assert_eq!(newer_than(folder.path(), before), Some(source.clone()));
+        fs::rename(&source, source.with_extension("txt")).expect("it can be renamed");
+        assert_eq!(newer_than(folder.path(), before), None);
+    }
+}
