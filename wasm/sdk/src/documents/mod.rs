@@ -17,7 +17,8 @@ use json::Value;
 
 /// The documents of a batch: those that were asked for, and what has been put so far.
 ///
-/// Whatever the batch does to a document, the host gets one change of it.
+/// Whatever the batch does to a document, the host gets one change of it. As a value, a document is
+/// read once and written once for the whole batch.
 ///
 /// An event reads only what its own [`keys`](crate::Projection::keys) asked for or what it has put
 /// or deleted itself, also where other events of the batch have put more: so that the answer is the

@@ -3,7 +3,7 @@
 use cim_core::event::RecordedEvent;
 use cim_core::version::Position;
 
-use super::harness::{Documents, Harness};
+use super::harness::{Contents, Harness};
 use crate::Projection;
 
 /// Shows that the documents of a plugin do not depend on how its events are cut into batches: all at
@@ -40,7 +40,7 @@ pub fn assert_cuts_agree<P: Projection>(config: &[u8], events: &[(Position, Reco
 }
 
 #[track_caller]
-fn assert_same(how: &str, whole: &Documents, cut: &Documents) {
+fn assert_same(how: &str, whole: &Contents, cut: &Contents) {
     let differs = |key: &&(String, String)| whole.get(*key) != cut.get(*key);
     let mut keys = whole.keys().chain(cut.keys());
     if let Some(key) = keys.find(differs) {

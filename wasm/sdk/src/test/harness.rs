@@ -12,15 +12,15 @@ use super::cuts::Cuts;
 use super::native::Native;
 use crate::Projection;
 
-/// All documents: by collection, then by key.
-pub type Documents = BTreeMap<(String, String), Bytes>;
+/// Documents by collection and key.
+pub(super) type Contents = BTreeMap<(String, String), Bytes>;
 
 /// Runs a plugin over events and keeps its documents, as a projector does. Each batch gets a fresh
 /// instance.
 #[derive(Debug)]
 pub struct Harness<P> {
     config: Vec<u8>,
-    documents: Documents,
+    documents: Contents,
     projection: PhantomData<P>,
 }
 
@@ -29,7 +29,7 @@ impl<P: Projection> Harness<P> {
     pub fn new(config: impl Into<Vec<u8>>) -> Self {
         Self {
             config: config.into(),
-            documents: Documents::new(),
+            documents: Contents::new(),
             projection: PhantomData,
         }
     }
@@ -83,8 +83,8 @@ impl<P: Projection> Harness<P> {
         Cuts::new(events, seed).try_for_each(|batch| self.apply(batch))
     }
 
-    /// All documents.
-    pub fn documents(&self) -> &Documents {
+    /// All documents, by collection and key.
+    pub fn documents(&self) -> &BTreeMap<(String, String), Bytes> {
         &self.documents
     }
 

@@ -19,5 +19,5 @@ mod native;
 
 pub use cuts::assert_cuts_agree;
 pub use event::{TestEvent, history};
-pub use harness::{Documents, Harness};
+pub use harness::Harness;
 pub use native::Native;
