@@ -3,8 +3,10 @@
 mod binary;
 pub mod fuzz;
 pub mod histories;
+mod plugins;
 pub mod program;
 pub mod random;
 pub mod work;
 
 pub use binary::cim_binary;
+pub use plugins::plugin;

@@ -35,6 +35,17 @@ fn wasm_depends_on_the_core_and_not_on_the_host() {
 }
 
 #[test]
+fn plugins_are_built_without_the_core_and_the_host() {
+    for package in ["cim-plugin", "cim-activity", "cim-latest"] {
+        let tree = dependencies(package, &["--target", "wasm32-unknown-unknown"]);
+        let found = named(&tree, &["cim-core", "cim-host", "cim-wasm", "wasm-bindgen"]);
+        assert!(found.is_empty(), "{package} depends on {found:?}");
+        let found = named(&tree, &IO_PACKAGES);
+        assert!(found.is_empty(), "{package} depends on {found:?}");
+    }
+}
+
+#[test]
 fn core_calls_no_clock_and_no_randomness() {
     let files = rust_files("core/src");
     let mut faults = lines_with(&files, &NOW_AND_RANDOMNESS);
@@ -230,11 +241,14 @@ fn root() -> &'static Path {
 
 const FOLDERS: [&str; 4] = ["core", "host", "wasm", "tests"];
 
-const SOURCES: [&str; 6] = [
+const SOURCES: [&str; 9] = [
     "core/src",
     "host/src",
     "wasm/src",
+    "wasm/plugins",
+    "wasm/sdk/src",
     "tests/src",
+    "tests/first-plugin/src",
     "tests/xtask/src",
     "tests/core-wasm/src",
 ];

@@ -6,6 +6,7 @@ use crate::command::Run;
 use crate::failure::{Doing, Failure};
 use crate::imports::Border;
 use crate::js;
+use crate::plugins;
 use crate::setup::{self, Needs};
 use crate::steps::{self, Step};
 use crate::tools::CARGO_DENY;
@@ -43,6 +44,11 @@ fn steps(workspace: &Workspace) -> Vec<Step<'_>> {
                 .env("RUSTDOCFLAGS", "-Dwarnings")
                 .run()
         }),
+        Step::new(
+            "plugins",
+            "the plugins build to components that import nothing",
+            move || plugins::build(workspace).map(drop),
+        ),
         Step::new("rust", "all Rust tests, natively", move || {
             cargo("test --locked --workspace --no-fail-fast").run()
         }),

@@ -17,6 +17,7 @@ mod demo;
 mod failure;
 mod imports;
 mod js;
+mod plugins;
 mod setup;
 mod soak;
 mod source;
@@ -76,6 +77,8 @@ enum Task {
     },
     /// Build the WebAssembly bindings and the npm package around them
     Wasm,
+    /// Build the plugins, and those of the tests, into the target folder's `plugins`
+    Plugins,
     /// Run the benchmarks; further arguments are passed on
     Bench {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
@@ -105,6 +108,8 @@ fn main() -> ExitCode {
             },
         ),
         Task::Wasm => setup::prepare(setup::Needs::Build).and_then(|()| js::build(&workspace)),
+        Task::Plugins => setup::prepare(setup::Needs::Plugins)
+            .and_then(|()| plugins::build(&workspace).map(drop)),
         Task::Bench { arguments } => bench::run(&workspace, arguments),
     });
     match outcome {

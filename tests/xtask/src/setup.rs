@@ -10,7 +10,9 @@ use crate::failure::{Failure, UNREACHABLE};
 /// How much of the machine a task uses.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(crate) enum Needs {
-    /// The WebAssembly targets, Node and npm.
+    /// The WebAssembly targets.
+    Plugins,
+    /// Also Node and npm.
     Build,
     /// Also Python, with which the demonstration forges a copy.
     Demo,
@@ -25,7 +27,9 @@ pub(crate) enum Needs {
 /// Something is missing and cannot be fetched from here.
 pub(crate) fn prepare(needs: Needs) -> Result<(), Failure> {
     wasm_targets()?;
-    node()?;
+    if needs >= Needs::Build {
+        node()?;
+    }
     if needs >= Needs::Demo {
         python()?;
     }

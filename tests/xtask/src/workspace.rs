@@ -11,6 +11,15 @@ use crate::failure::{Doing, Failure};
 pub(crate) struct Workspace {
     root: PathBuf,
     target: PathBuf,
+    packages: Vec<Package>,
+}
+
+/// A package of the workspace.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Package {
+    pub(crate) name: String,
+    /// Its folder, relative to the workspace.
+    pub(crate) folder: PathBuf,
 }
 
 impl Workspace {
@@ -33,10 +42,17 @@ impl Workspace {
         let target = metadata["target_directory"]
             .as_str()
             .ok_or_else(|| Failure::new("`cargo metadata` names no target folder"))?;
+        let packages = packages(&metadata, &root);
         Ok(Self {
             target: PathBuf::from(target),
             root,
+            packages,
         })
+    }
+
+    /// The packages of the workspace, by name.
+    pub(crate) fn packages(&self) -> &[Package] {
+        &self.packages
     }
 
     pub(crate) fn root(&self) -> &Path {
@@ -64,6 +80,20 @@ impl Workspace {
     }
 }
 
+fn packages(metadata: &serde_json::Value, root: &Path) -> Vec<Package> {
+    let read = |package: &serde_json::Value| {
+        let manifest = Path::new(package["manifest_path"].as_str()?);
+        Some(Package {
+            name: package["name"].as_str()?.to_owned(),
+            folder: manifest.parent()?.strip_prefix(root).ok()?.to_path_buf(),
+        })
+    };
+    let packages = metadata["packages"].as_array().into_iter().flatten();
+    let mut packages: Vec<Package> = packages.filter_map(read).collect();
+    packages.sort_by(|one, other| one.name.cmp(&other.name));
+    packages
+}
+
 fn version_in<'a>(lock: &'a str, package: &str) -> Option<&'a str> {
     let name = format!("name = \"{package}\"");
     let mut lines = lock.lines().skip_while(|line| *line != name);
@@ -77,6 +107,23 @@ fn version_in<'a>(lock: &'a str, package: &str) -> Option<&'a str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn reads_names_and_folders_of_packages() {
+        let metadata = serde_json::json!({ "packages": [
+            { "name": "b", "manifest_path": "/w/wasm/b/Cargo.toml" },
+            { "name": "a", "manifest_path": "/w/Cargo.toml" },
+            { "name": "foreign", "manifest_path": "/elsewhere/Cargo.toml" },
+        ]});
+        let package = |name: &str, folder: &str| Package {
+            name: name.to_owned(),
+            folder: PathBuf::from(folder),
+        };
+        assert_eq!(
+            packages(&metadata, Path::new("/w")),
+            [package("a", ""), package("b", "wasm/b")]
+        );
+    }
 
     #[test]
     fn finds_the_version_of_exactly_the_named_package() {
