@@ -339,6 +339,11 @@ impl<E: StoreEvent> Projection<E> {
         self.checkpoint
     }
 
+    /// The position up to which events were delivered.
+    pub fn delivered(&self) -> Option<Position> {
+        self.delivered
+    }
+
     /// How many aggregates are parked.
     pub fn parked(&self) -> usize {
         self.parked.len()
