@@ -69,7 +69,7 @@ impl Checks {
             );
             return Err(fault("document-too-large", message));
         }
-        // Not all of JSON's texts are looked into by the parser, which may skip what it ignores.
+        // The parser need not look into what it ignores, so UTF-8 is checked first.
         let valid = std::str::from_utf8(document).map_err(|error| error.to_string());
         valid
             .and_then(|text| {
@@ -107,7 +107,7 @@ mod tests {
         };
         let cases = [
             (vec![put("counts", "a", b"{}"); 3], ""),
-            (vec![put("counts", "a", b" [1, \"2\"] ")], ""),
+            (vec![put("counts", "a", b" [1,\"2\"] ")], ""),
             (vec![delete("counts", "abcd")], ""),
             (vec![delete("counts", "a"); 4], "too-many-changes"),
             (vec![delete("count", "a")], "collection-undeclared"),

@@ -212,9 +212,9 @@ impl fmt::Display for ProjectorError {
                 found,
             } => write!(
                 f,
-                "another projector took `{name}` over: expected it at {}, found it at {}",
-                Place(*expected),
-                Place(*found)
+                "another projector took `{name}` over, which stands at {} now; this one had come to {}",
+                Place(*found),
+                Place(*expected)
             ),
             Self::HandlerChanged {
                 name,
@@ -305,8 +305,8 @@ mod tests {
         };
         assert_eq!(
             fenced.to_string(),
-            "another projector took `activity` over: expected it at the start, found it at \
-             position 512"
+            "another projector took `activity` over, which stands at position 512 now; this one \
+             had come to the start"
         );
         let missing = ReadModelError::NoCollection {
             projection: name,

@@ -11,6 +11,8 @@ mod engine;
 mod error;
 mod handler;
 mod status;
+#[cfg(test)]
+mod tests;
 mod worker;
 
 pub use engine::{Progress, Projector, ProjectorOptions, Start, Until};

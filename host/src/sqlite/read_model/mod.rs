@@ -8,6 +8,8 @@ mod begin;
 mod file;
 mod reading;
 mod session;
+#[cfg(test)]
+mod tests;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -163,8 +165,8 @@ impl ReadModel {
     }
 }
 
-/// The table of a collection. Neither name begins or ends with what could be read otherwise, but
-/// both may have `__` in them; `collections.table_name` is unique for that.
+/// The table of a collection. Since both names may have `__` in them, another pair of names may ask
+/// for the same table; `make_collection` refuses it.
 fn table_name(projection: &Name, collection: &Name) -> String {
     format!("{projection}__{collection}")
 }
