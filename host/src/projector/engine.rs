@@ -127,20 +127,34 @@ impl Projector {
             on_progress,
         } = self;
         let clock = Clock::start();
-        let last = store.last_position().await?;
         let store_id = store.info().store_id;
-        let begun = blocking(move || {
-            let begin = Begin {
-                descriptor: handler.descriptor(),
-                handler: handler.identity(),
-                store_id,
-                last,
-                start: options.start,
-                now: clock.now(),
-            };
-            Session::begin(&read_model, &begin).map(|begun| (begun, handler))
-        });
-        let ((session, resumed), handler) = begun.await?;
+        let mut last = store.last_position().await?;
+        let mut handler = handler;
+        let (session, resumed) = loop {
+            let read_model = read_model.clone();
+            let (begun, lent) = blocking(move || {
+                let begin = Begin {
+                    descriptor: handler.descriptor(),
+                    handler: handler.identity(),
+                    store_id,
+                    last,
+                    start: options.start,
+                    now: clock.now(),
+                };
+                Ok((Session::begin(&read_model, &begin), handler))
+            })
+            .await?;
+            handler = lent;
+            match begun {
+                // The store may have grown meanwhile, and another projector with it.
+                Err(ProjectorError::AheadOfStore { .. })
+                    if last < store.last_position().await? =>
+                {
+                    last = store.last_position().await?;
+                }
+                begun => break begun?,
+            }
+        };
         let chunks = ahead::read(store.subscribe(resumed.checkpoint, None));
         let machine = Projection::new(
             handler.descriptor(),

@@ -186,6 +186,27 @@ fn a_commit_that_was_written_before_counts_and_any_other_is_fenced_off() {
 }
 
 #[test]
+fn a_sign_of_life_tells_the_state_and_when_the_documents_were_new() {
+    let place = Place::new();
+    let (mut session, _) = place.begin(&given()).expect("begun");
+    assert_eq!(place.status().state, State::CatchingUp);
+    session
+        .beat(State::Live, Some(second(5)), second(5))
+        .expect("written");
+    session
+        .beat(State::Parked, None, second(9))
+        .expect("written");
+    let status = place.status();
+    assert_eq!(status.state, State::Parked);
+    assert_eq!(
+        (status.updated_at, status.caught_up_at),
+        (second(9), Some(second(5)))
+    );
+    session.end(None, second(10)).expect("written");
+    assert_eq!(place.status().stopped_at, Some(second(10)));
+}
+
+#[test]
 fn a_projector_goes_on_only_where_handler_store_and_end_agree() {
     let place = Place::new();
     let (mut session, _) = place.begin(&given()).expect("begun");
