@@ -79,7 +79,7 @@ impl std::error::Error for StateError {}
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Failure {
-    /// One more aggregate would have to be parked than [`Options::parked_max`](super::Options::parked_max)
+    /// One more aggregate would have to be parked than [`parked_max`](super::Options::parked_max)
     /// allows. Mend the handler: it likely faults on all events.
     TooManyParked {
         /// How many are parked already.
