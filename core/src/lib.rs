@@ -18,7 +18,7 @@
 //! event is) · [`headers`], [`subject`] and [`message`] (how it travels) · [`cid`] and [`chain`]
 //! (what proves it) · [`version`] (numbers of a history) · [`append`] (what a store may answer) ·
 //! [`aggregate`] (decide, evolve, fold) · [`upcast`] (old schemas read as new ones) · [`export`]
-//! (the file that anyone can verify).
+//! (the file that anyone can verify) · [`projection`] (events become documents).
 
 #![warn(missing_docs)]
 

@@ -1,6 +1,7 @@
 //! What the tests of the whole project share.
 
 mod binary;
+pub mod counting;
 pub mod fuzz;
 pub mod histories;
 mod plugins;

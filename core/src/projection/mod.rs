@@ -2,7 +2,8 @@
 //!
 //! A handler, native or a plugin, gets a batch of events and returns [`Change`]s of documents under
 //! keys in collections that it declared. Whatever is killed when, the changes and the checkpoint
-//! are committed in one step. [`columns`] is how batches and changes cross the border to a plugin.
+//! are committed in one step. [`machine`] decides what happens next; [`columns`] is how batches and
+//! changes cross the border to a plugin.
 
 use std::fmt;
 use std::str::FromStr;
@@ -13,6 +14,7 @@ use bytes::Bytes;
 use crate::id::{EventType, shorten};
 
 pub mod columns;
+pub mod machine;
 
 /// The longest name of a projection or a collection: with the names of our own tables it stays far
 /// below what databases and NATS take.
@@ -30,11 +32,11 @@ impl Name {
     ///
     /// [`ProjectionNameError`].
     pub fn new(text: &str) -> Result<Self, ProjectionNameError> {
-        let rest = |byte: &u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_');
+        let allowed = |byte: &u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_');
         let bytes = text.as_bytes();
         let valid = bytes.first().is_some_and(u8::is_ascii_lowercase)
             && bytes.len() <= MAX_NAME_LEN
-            && bytes.iter().all(|byte| rest(byte));
+            && bytes.iter().all(allowed);
         if !valid {
             return Err(ProjectionNameError {
                 text: shorten(text),

@@ -13,7 +13,7 @@ use crate::clock;
 use crate::store::{StoreError, StoreInfo};
 
 /// Marks a file as ours: "CIMe".
-const APPLICATION_ID: i32 = 0x4349_4d65;
+pub(super) const APPLICATION_ID: i32 = 0x4349_4d65;
 
 /// The version of the schema.
 const SCHEMA_VERSION: i32 = 1;
@@ -203,7 +203,7 @@ pub(super) fn io(doing: &str, source: rusqlite::Error) -> StoreError {
     }
 }
 
-fn open(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
+pub(super) fn open(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
     let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.set_prepared_statement_cache_capacity(64);

@@ -3,12 +3,14 @@
 //! The file has a write-ahead log and `synchronous=FULL`, so an acknowledged append survives
 //! `kill -9` and power loss. One thread of a process writes and commits appends that wait at the
 //! same time together; several processes may write to one file. The tables are
-//! documented in `schema.sql` and may be queried by anyone.
+//! documented in `schema.sql` and may be queried by anyone. [`ReadModel`] keeps what projectors make
+//! of the events, in the same file or another.
 
 mod connection;
 mod histories;
 mod listing;
 mod read;
+mod read_model;
 mod row;
 mod subscription;
 mod writer;
@@ -24,6 +26,9 @@ use cim_core::version::{Head, Position};
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
 use tokio::sync::{mpsc, oneshot, watch};
+
+pub use self::read_model::ReadModel;
+pub(crate) use self::read_model::{Begin, NotCommitted, Session};
 
 use self::connection::{Connections, io};
 use self::writer::{Request, Writer};

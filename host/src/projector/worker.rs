@@ -1,0 +1,265 @@
+//! The thread of a projector: it does what the machine says.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use cim_core::projection::machine::{Commit, Delivery, InvalidEvent, Output, Projection, State};
+use cim_core::projection::{Change, Fault};
+use cim_core::time::Timestamp;
+use cim_core::version::Position;
+use tokio::runtime::Handle;
+use tokio::sync::mpsc::error::TryRecvError;
+use tokio::sync::{mpsc, watch};
+
+use super::ahead::Chunk;
+use super::check::Checks;
+use super::engine::OnProgress;
+use super::{HEARTBEAT, Handler, Progress, ProjectorError};
+use crate::clock;
+use crate::sqlite::{NotCommitted, Session};
+use crate::store::{self, EventStore, ReadEvent, StoreError};
+
+/// How old the store's last position may be that progress tells.
+const MAX_AGE_OF_LAST: Duration = Duration::from_millis(250);
+
+/// The time of now at a steady pace: waits do not depend on what happens to the system's clock.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Clock {
+    time: Timestamp,
+    moment: Instant,
+}
+
+impl Clock {
+    pub(super) fn start() -> Self {
+        Self {
+            time: clock::now(),
+            moment: clock::moment(),
+        }
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        let elapsed = u64::try_from(self.moment.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let now = self.time.micros().saturating_add(elapsed);
+        Timestamp::from_micros(now).unwrap_or(Timestamp::MAX)
+    }
+}
+
+pub(super) struct Worker {
+    pub(super) machine: Projection<ReadEvent>,
+    pub(super) handler: Box<dyn Handler>,
+    pub(super) session: Session,
+    pub(super) checks: Checks,
+    pub(super) chunks: mpsc::Receiver<Chunk>,
+    /// Closed when the projector is to stop.
+    pub(super) stopped: watch::Receiver<()>,
+    pub(super) store: Arc<dyn EventStore>,
+    pub(super) last: Option<Position>,
+    pub(super) clock: Clock,
+    pub(super) on_progress: Option<OnProgress>,
+    pub(super) runtime: Handle,
+    pub(super) ends_caught_up: bool,
+    /// How many events took effect.
+    pub(super) events: u64,
+    /// When the last sign of life was given, and the state that it told.
+    pub(super) beaten: Option<(Instant, State)>,
+    /// When the store was last asked for its last position.
+    pub(super) asked: Option<Instant>,
+}
+
+impl Worker {
+    /// Works until it is done, stopped, or cannot go on; the projection's row says which.
+    pub(super) fn run(mut self) -> Result<Progress, ProjectorError> {
+        let ended = self.work();
+        let now = self.clock.now();
+        match ended {
+            Ok(()) => {
+                self.session.end(None, now)?;
+                self.asked = None;
+                self.progress()
+            }
+            Err(error) => {
+                let told = error.to_string();
+                // That it cannot be written either adds nothing to what is wrong already.
+                let _ = self.session.end(Some((error.code(), &told)), now);
+                Err(error)
+            }
+        }
+    }
+
+    fn work(&mut self) -> Result<(), ProjectorError> {
+        loop {
+            self.take_deliveries()?;
+            if self.is_stopped() {
+                return Ok(());
+            }
+            match self.machine.poll_output() {
+                Output::Apply(batch) => {
+                    let applied = self.apply(&batch)?;
+                    let now = self.clock.now();
+                    match applied {
+                        Ok(changes) => self.machine.handle_applied(changes, now),
+                        Err(fault) => self.machine.handle_fault(fault, now),
+                    }
+                }
+                Output::Commit(commit) => self.commit(&commit)?,
+                Output::Idle { wake_at } => {
+                    self.beat_if_due()?;
+                    if self.ends_caught_up && self.machine.is_caught_up() {
+                        return Ok(());
+                    }
+                    self.wait(wake_at)?;
+                }
+                Output::Failed(failure) => return Err(self.session.failed(failure)),
+                other => unreachable!("the machine asks for nothing else: {other:?}"),
+            }
+        }
+    }
+
+    /// Hands what was read ahead to the machine, as much as it has room for.
+    fn take_deliveries(&mut self) -> Result<(), ProjectorError> {
+        while self.machine.has_room() {
+            match self.chunks.try_recv() {
+                Ok(chunk) => self.deliver(chunk)?,
+                Err(TryRecvError::Empty) => break,
+                Err(TryRecvError::Disconnected) => return Err(StoreError::Closed.into()),
+            }
+        }
+        Ok(())
+    }
+
+    fn deliver(&mut self, chunk: Chunk) -> Result<(), ProjectorError> {
+        let now = self.clock.now();
+        for delivery in chunk {
+            let delivery = match delivery? {
+                store::Delivery::Event(event) => Delivery::Event(event),
+                store::Delivery::CaughtUp => Delivery::CaughtUp,
+                store::Delivery::Invalid(invalid) => Delivery::Invalid(InvalidEvent {
+                    position: invalid.position,
+                    aggregate: invalid.aggregate,
+                    event: invalid.event,
+                    code: invalid.code.to_owned(),
+                    message: invalid.why,
+                }),
+            };
+            self.machine.handle_delivery(delivery, now);
+        }
+        Ok(())
+    }
+
+    /// Calls the handler. The documents that it reads are those of the last commit, and no other
+    /// call stands between them and the next one.
+    fn apply(&mut self, batch: &[ReadEvent]) -> Result<Result<Vec<Change>, Fault>, ProjectorError> {
+        let keys = match self.handler.keys(batch) {
+            Ok(keys) => keys,
+            Err(fault) => return Ok(Err(fault)),
+        };
+        if let Err(fault) = self.checks.keys(&keys) {
+            return Ok(Err(fault));
+        }
+        let documents = self.session.documents(&keys)?;
+        Ok(self
+            .handler
+            .apply(batch, &documents)
+            .and_then(|changes| self.checks.changes(&changes).map(|()| changes)))
+    }
+
+    fn commit(&mut self, commit: &Commit) -> Result<(), ProjectorError> {
+        let now = self.clock.now();
+        let is_new = commit.state != State::CatchingUp
+            && Some(commit.checkpoint) == self.machine.delivered()
+            && self.chunks.is_empty();
+        match self.session.commit(commit, is_new.then_some(now), now) {
+            Ok(()) => {
+                self.machine.handle_committed(self.clock.now());
+                self.events += commit.events;
+                self.beaten = Some((clock::moment(), commit.state));
+                self.tell_progress()
+            }
+            Err(NotCommitted::Fault(fault)) => {
+                self.machine.handle_commit_failed(fault, self.clock.now());
+                Ok(())
+            }
+            Err(NotCommitted::Fenced(error)) => Err(error),
+        }
+    }
+
+    /// Gives a sign of life if the last one is old or told another state.
+    fn beat_if_due(&mut self) -> Result<(), ProjectorError> {
+        let state = self.machine.state();
+        let changed = self.beaten.is_none_or(|(_, told)| told != state);
+        let old = |(at, _): (Instant, State)| at.elapsed() >= HEARTBEAT;
+        if !changed && !self.beaten.is_some_and(old) {
+            return Ok(());
+        }
+        let now = self.clock.now();
+        let is_new = state != State::CatchingUp && self.machine.is_drained();
+        self.session.beat(state, is_new.then_some(now), now)?;
+        self.beaten = Some((clock::moment(), state));
+        if changed {
+            self.tell_progress()?;
+        }
+        Ok(())
+    }
+
+    /// Waits for deliveries, for the machine's time, for the next sign of life, or for the stop.
+    fn wait(&mut self, wake_at: Option<Timestamp>) -> Result<(), ProjectorError> {
+        let beat = self
+            .beaten
+            .map_or(HEARTBEAT, |(at, _)| HEARTBEAT.saturating_sub(at.elapsed()));
+        let now = self.clock.now();
+        let wake =
+            wake_at.map(|at| Duration::from_micros(at.micros().saturating_sub(now.micros())));
+        let wait = wake.map_or(beat, |wake| wake.min(beat));
+        let has_room = self.machine.has_room();
+        let (chunks, stopped) = (&mut self.chunks, &mut self.stopped);
+        let woken = self.runtime.block_on(async {
+            tokio::select! {
+                _ = stopped.changed() => Woken::ByTime,
+                () = tokio::time::sleep(wait) => Woken::ByTime,
+                chunk = chunks.recv(), if has_room => Woken::By(chunk),
+            }
+        });
+        match woken {
+            Woken::By(Some(chunk)) => self.deliver(chunk)?,
+            Woken::By(None) => return Err(StoreError::Closed.into()),
+            Woken::ByTime => {}
+        }
+        self.machine.handle_wake(self.clock.now());
+        Ok(())
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.stopped.has_changed().is_err()
+    }
+
+    fn tell_progress(&mut self) -> Result<(), ProjectorError> {
+        if self.on_progress.is_none() {
+            return Ok(());
+        }
+        let progress = self.progress()?;
+        if let Some(tell) = &mut self.on_progress {
+            tell(&progress);
+        }
+        Ok(())
+    }
+
+    fn progress(&mut self) -> Result<Progress, ProjectorError> {
+        if self.asked.is_none_or(|at| at.elapsed() >= MAX_AGE_OF_LAST) {
+            self.last = self.runtime.block_on(self.store.last_position())?;
+            self.asked = Some(clock::moment());
+        }
+        let position = self.machine.checkpoint();
+        Ok(Progress {
+            state: self.machine.state(),
+            position,
+            last: self.last.max(position),
+            events: self.events,
+            parked_aggregates: self.machine.parked(),
+        })
+    }
+}
+
+enum Woken {
+    By(Option<Chunk>),
+    ByTime,
+}

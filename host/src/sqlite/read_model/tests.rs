@@ -1,0 +1,536 @@
+//! Read models without a projector: files, sessions, reading.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use cim_core::cid::Cid;
+use cim_core::id::EventId;
+use cim_core::projection::machine::{Commit, ParkReason, ParkedEvent, State};
+use cim_core::projection::{Change, Descriptor, DocumentKey};
+use cim_core::subject::StoreTemplate;
+use cim_core::version::Version;
+use rusqlite::Connection;
+use tempfile::TempDir;
+use uuid::Uuid;
+
+use super::*;
+use crate::clock;
+use crate::projector::{ProjectorError, Start};
+use crate::sqlite::SqliteStore;
+
+#[test]
+fn a_file_is_told_for_what_it_is() {
+    let place = Place::new();
+    let open = |path: &Path| ReadModel::open(path).map_err(|error| error.code()).err();
+    assert_eq!(open(&place.path), Some("read-model-not-found"));
+    std::fs::write(&place.path, b"").expect("a file");
+    assert_eq!(open(&place.path), Some("read-model-not-found"), "empty");
+    ReadModel::open_or_create(&place.path).expect("made");
+    assert_eq!(open(&place.path), None);
+
+    let store = place.folder.path().join("store.db");
+    let opened = SqliteStore::create(&store, StoreTemplate::default()).expect("a store");
+    assert_eq!(open(&store), None, "a store's file may have none yet");
+    let read_model = ReadModel::open(&store).expect("a store");
+    assert!(read_model.projections().expect("none").is_empty());
+    let name = name("activity");
+    let error = read_model.projection(&name).expect_err("none");
+    assert_eq!(error.to_string(), "there is no projection `activity`");
+    drop(opened);
+
+    let foreign = place.folder.path().join("foreign.db");
+    Connection::open(&foreign)
+        .and_then(|connection| connection.execute_batch("CREATE TABLE a (b); "))
+        .expect("a database");
+    for open in [ReadModel::open, ReadModel::open_or_create] {
+        let error = open(&foreign).expect_err("foreign");
+        assert_eq!(error.code(), "read-model-foreign", "{error}");
+    }
+    std::fs::write(&foreign, "no database at all, but a text that is long").expect("a file");
+    let error = ReadModel::open_or_create(&foreign).expect_err("foreign");
+    assert_eq!(error.code(), "read-model-foreign", "{error}");
+}
+
+#[test]
+fn tables_of_another_version_are_refused() {
+    let place = Place::new();
+    place.read_model();
+    place.sql("UPDATE read_model SET version = 2");
+    let error = ReadModel::open(&place.path).expect_err("newer");
+    assert!(
+        error
+            .to_string()
+            .ends_with("is no read model: its tables have version 2, this program knows 1"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_commit_is_written_as_a_whole_and_can_be_queried() {
+    let place = Place::new();
+    let (mut session, _) = place.begin(&given()).expect("begun");
+    let parked = [
+        parked(
+            2,
+            ParkReason::Fault {
+                code: "trapped".to_owned(),
+                message: "it fell".to_owned(),
+            },
+        ),
+        parked(3, ParkReason::Diverted),
+    ];
+    let changes = vec![
+        put("types", "A", "1"),
+        put("types", "B", "2"),
+        put("types", "A", "3"),
+    ];
+    let commit = Commit {
+        changes,
+        events: 3,
+        parked: parked.to_vec(),
+        ..commit(None, 5)
+    };
+    session.commit(&commit, None, second(2)).expect("committed");
+    let delete = vec![delete("types", "B"), put("pairs", "A→B", "{}")];
+    let commit = Commit {
+        changes: delete,
+        events: 1,
+        ..self::commit(Some(5), 6)
+    };
+    session
+        .commit(&commit, Some(second(3)), second(3))
+        .expect("committed");
+
+    let read_model = ReadModel::open(&place.path).expect("there");
+    let status = read_model.projection(&name("test")).expect("there");
+    assert_eq!(status.position, position(6));
+    assert_eq!(
+        (
+            status.events,
+            status.parked_aggregates,
+            status.parked_events
+        ),
+        (4, 1, 2)
+    );
+    assert_eq!(status.state, State::Live);
+    assert_eq!(status.collections, [name("pairs"), name("types")]);
+    assert_eq!(
+        (status.updated_at, status.caught_up_at),
+        (second(3), Some(second(3)))
+    );
+    let rows: Vec<_> = read_model
+        .parked(&name("test"))
+        .expect("there")
+        .map(Result::unwrap)
+        .collect();
+    assert_eq!(
+        rows.iter().map(|row| row.event.clone()).collect::<Vec<_>>(),
+        parked
+    );
+    assert_eq!(place.documents("types"), [("A".to_owned(), "3".to_owned())]);
+    let found: String = Connection::open(&place.path)
+        .and_then(|db| db.query_row("SELECT document FROM test__pairs", [], |row| row.get(0)))
+        .expect("people may query it");
+    assert_eq!(found, "{}");
+    let keys = ["B", "A"].map(|key| document_key("types", key));
+    let read = session.documents(&keys).expect("read");
+    assert_eq!(read, [None, Some(Bytes::from("3"))]);
+}
+
+#[test]
+fn a_commit_that_was_written_before_counts_and_any_other_is_fenced_off() {
+    let place = Place::new();
+    let (mut first, _) = place.begin(&given()).expect("begun");
+    let one = Commit {
+        changes: vec![put("types", "A", "1")],
+        events: 1,
+        ..commit(None, 5)
+    };
+    first.commit(&one, None, second(1)).expect("committed");
+    first.commit(&one, None, second(1)).expect("again");
+    assert_eq!(place.status().events, 1, "it counts once");
+
+    let (mut second_session, resumed) = place.begin(&given()).expect("begun");
+    assert_eq!(resumed.checkpoint, position(5));
+    let next = Commit {
+        changes: vec![put("types", "A", "2")],
+        ..commit(Some(5), 6)
+    };
+    let Err(NotCommitted::Fenced(error)) = first.commit(&next, None, second(2)) else {
+        panic!("the first goes on");
+    };
+    assert_eq!(
+        error.to_string(),
+        "another projector took `test` over, which stands at position 5 now; this one had come to \
+         position 5"
+    );
+    assert_eq!(
+        place.documents("types")[0].1,
+        "1",
+        "nothing of it is written"
+    );
+    let error = first
+        .beat(State::Live, None, second(3))
+        .expect_err("fenced");
+    assert_eq!(error.code(), "projector-fenced");
+    first.end(Some(("a", "b")), second(3)).expect("no harm");
+    assert_eq!(place.status().error, None, "the row is the second's");
+
+    second_session
+        .commit(&next, None, second(4))
+        .expect("committed");
+    let stale = commit(Some(5), 7);
+    let stale = second_session.commit(&stale, None, second(5));
+    assert!(matches!(stale, Err(NotCommitted::Fenced(_))), "{stale:?}");
+}
+
+#[test]
+fn a_sign_of_life_tells_the_state_and_when_the_documents_were_new() {
+    let place = Place::new();
+    let (mut session, _) = place.begin(&given()).expect("begun");
+    assert_eq!(place.status().state, State::CatchingUp);
+    session
+        .beat(State::Live, Some(second(5)), second(5))
+        .expect("written");
+    session
+        .beat(State::Parked, None, second(9))
+        .expect("written");
+    let status = place.status();
+    assert_eq!(status.state, State::Parked);
+    assert_eq!(
+        (status.updated_at, status.caught_up_at),
+        (second(9), Some(second(5)))
+    );
+    session.end(None, second(10)).expect("written");
+    assert_eq!(place.status().stopped_at, Some(second(10)));
+}
+
+#[test]
+fn a_projector_goes_on_only_where_handler_store_and_end_agree() {
+    let place = Place::new();
+    let (mut session, _) = place.begin(&given()).expect("begun");
+    session
+        .commit(&commit(None, 5), None, second(1))
+        .expect("committed");
+    session.end(None, second(2)).expect("ended");
+    let before = place.status();
+    let refused = |given: &Given, code: &str, message: &str| {
+        let error = place.begin(given).expect_err(code);
+        assert_eq!((error.code(), error.to_string().as_str()), (code, message));
+        assert_eq!(place.status(), before, "{code}");
+    };
+    refused(
+        &Given {
+            handler: "two",
+            ..given()
+        },
+        "handler-changed",
+        "the documents of `test` were made by another handler: expected `one`, found `two`",
+    );
+    refused(
+        &Given {
+            store_id: Uuid::max(),
+            ..given()
+        },
+        "other-store",
+        "the documents of `test` are of another store: expected \
+         `00000000-0000-0000-0000-000000000000`, found `ffffffff-ffff-ffff-ffff-ffffffffffff`",
+    );
+    refused(
+        &Given {
+            last: position(4),
+            ..given()
+        },
+        "ahead-of-store",
+        "`test` has handled more than there is in the store: it stands at position 5, the store \
+         ends at position 4",
+    );
+    let same = Given {
+        last: position(5),
+        ..given()
+    };
+    let (_, resumed) = place.begin(&same).expect("it goes on");
+    assert_eq!(resumed.checkpoint, position(5));
+    assert_eq!(place.status().stopped_at, None);
+}
+
+#[test]
+fn a_restart_takes_all_away_that_is_the_projections() {
+    let place = Place::new();
+    let other = Given {
+        name: "other",
+        ..given()
+    };
+    for given in [given(), other] {
+        let (mut session, _) = place.begin(&given).expect("begun");
+        let commit = Commit {
+            changes: vec![put("types", "A", "1"), put("pairs", "B", "2")],
+            parked: vec![parked(2, ParkReason::Diverted)],
+            ..commit(None, 5)
+        };
+        session.commit(&commit, None, second(1)).expect("committed");
+        session
+            .end(Some(("code", "why")), second(1))
+            .expect("ended");
+    }
+    let changed = Given {
+        handler: "two",
+        store_id: Uuid::max(),
+        last: None,
+        start: Start::Restart,
+        collections: &["types"],
+        ..given()
+    };
+    let (_, resumed) = place.begin(&changed).expect("begun");
+    assert_eq!((resumed.checkpoint, resumed.parked), (None, Vec::new()));
+    let status = place.status();
+    assert_eq!(
+        (status.position, status.events, status.error),
+        (None, 0, None)
+    );
+    assert_eq!(
+        (status.handler.as_str(), status.store_id),
+        ("two", Uuid::max())
+    );
+    assert_eq!(status.collections, [name("types")]);
+    assert_eq!(status.parked_events, 0);
+    assert_eq!(place.documents("types"), []);
+    let read_model = ReadModel::open(&place.path).expect("there");
+    let other = read_model.projection(&name("other")).expect("there");
+    assert_eq!((other.position, other.parked_events), (position(5), 1));
+    assert_eq!(other.error, Some(("code".to_owned(), "why".to_owned())));
+    assert_eq!(other.state, State::Failed);
+}
+
+#[test]
+fn what_is_parked_is_found_again() {
+    let place = Place::new();
+    let (mut session, _) = place.begin(&given()).expect("begun");
+    let rows: Vec<_> = (1..=1200)
+        .map(|at| parked(at, ParkReason::Diverted))
+        .collect();
+    let commit = Commit {
+        parked: rows.clone(),
+        ..commit(None, 2000)
+    };
+    session.commit(&commit, None, second(1)).expect("committed");
+    let (_, resumed) = place.begin(&given()).expect("begun");
+    assert_eq!(resumed.parked, [rows[0].aggregate.clone()]);
+    let read_model = ReadModel::open(&place.path).expect("there");
+    let read: Result<Vec<_>, _> = read_model.parked(&name("test")).expect("there").collect();
+    let read = read.expect("sound rows");
+    assert!(read.iter().map(|row| &row.event).eq(&rows), "all pages");
+}
+
+#[test]
+fn two_names_for_one_table_are_refused() {
+    let place = Place::new();
+    let first = Given {
+        name: "a",
+        collections: &["b__c"],
+        ..given()
+    };
+    place.begin(&first).expect("begun");
+    let second = Given {
+        name: "a__b",
+        collections: &["c"],
+        ..given()
+    };
+    let error = place.begin(&second).expect_err("taken");
+    assert_eq!(
+        error.to_string(),
+        "the table `a__b__c` of collection `c` of `a__b` belongs to another collection"
+    );
+    let read_model = ReadModel::open(&place.path).expect("there");
+    assert_eq!(read_model.projections().expect("there").len(), 1);
+}
+
+#[test]
+fn documents_are_read_in_pages_and_in_the_order_of_their_keys() {
+    let place = Place::new();
+    let (mut session, _) = place.begin(&given()).expect("begun");
+    // More than a page by number, then by bytes.
+    let small = (0..1100).map(|number| put("types", &format!("k{number:04}"), "1"));
+    let large = format!("\"{}\"", "x".repeat(1 << 20));
+    let large = (0..9).map(|number| put("types", &format!("l{number}"), &large));
+    let odd = ["k1", "k\u{10ffff}", "ÿ"].map(|key| put("types", key, "2"));
+    let changes = small.chain(large).chain(odd).collect();
+    session
+        .commit(
+            &Commit {
+                changes,
+                ..commit(None, 1)
+            },
+            None,
+            second(1),
+        )
+        .expect("committed");
+    let keys = |select: Select| -> Vec<String> {
+        let read_model = ReadModel::open(&place.path).expect("there");
+        let documents = read_model.documents(&name("test"), &name("types"), select);
+        documents
+            .expect("there")
+            .map(|read| read.expect("read").key)
+            .collect()
+    };
+    let all = keys(Select::All);
+    assert_eq!(all.len(), 1100 + 9 + 3);
+    assert!(all.is_sorted());
+    let begin_with = |prefix: &str| keys(Select::Prefix(prefix.to_owned()));
+    assert_eq!(begin_with("k").len(), 1102);
+    assert_eq!(begin_with("k1").len(), 101);
+    assert_eq!(begin_with("k10").len(), 100);
+    assert_eq!(begin_with("l").len(), 9);
+    assert_eq!(begin_with("m"), [""; 0]);
+    assert_eq!(keys(Select::Key("k1".to_owned())), ["k1"]);
+    assert_eq!(keys(Select::Key("k".to_owned())), [""; 0]);
+}
+
+#[test]
+fn an_unknown_collection_is_answered_with_those_that_there_are() {
+    let place = Place::new();
+    place.begin(&given()).expect("begun");
+    let read_model = ReadModel::open(&place.path).expect("there");
+    let error = read_model
+        .documents(&name("test"), &name("typos"), Select::All)
+        .err()
+        .expect("no such collection");
+    assert_eq!(
+        error.to_string(),
+        "`test` has no collection `typos`, only `pairs`, `types`"
+    );
+}
+
+/// A folder with a file for read models.
+struct Place {
+    folder: TempDir,
+    path: PathBuf,
+}
+
+/// What a projector brings.
+struct Given {
+    name: &'static str,
+    handler: &'static str,
+    collections: &'static [&'static str],
+    store_id: Uuid,
+    last: Option<Position>,
+    start: Start,
+}
+
+fn given() -> Given {
+    Given {
+        name: "test",
+        handler: "one",
+        collections: &["types", "pairs"],
+        store_id: Uuid::nil(),
+        last: position(1_000_000),
+        start: Start::Resume,
+    }
+}
+
+impl Place {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("read.db");
+        Self { folder, path }
+    }
+
+    fn read_model(&self) -> ReadModel {
+        ReadModel::open_or_create(&self.path).expect("a read model")
+    }
+
+    fn begin(&self, given: &Given) -> Result<(Session, begin::Resumed), ProjectorError> {
+        let descriptor = Descriptor {
+            name: name(given.name),
+            version: "1".to_owned(),
+            event_types: Vec::new(),
+            collections: given.collections.iter().map(|text| name(text)).collect(),
+        };
+        let begin = Begin {
+            descriptor: &descriptor,
+            handler: given.handler,
+            store_id: given.store_id,
+            last: given.last,
+            start: given.start,
+            now: second(1),
+        };
+        Session::begin(&self.read_model(), &begin)
+    }
+
+    fn status(&self) -> ProjectionStatus {
+        let status = self.read_model().projection(&name("test"));
+        status.expect("there is one")
+    }
+
+    fn documents(&self, collection: &str) -> Vec<(String, String)> {
+        let documents = self
+            .read_model()
+            .documents(&name("test"), &name(collection), Select::All)
+            .expect("there are some");
+        documents
+            .map(|read| read.map(|found| (found.key, found.document)))
+            .collect::<Result<_, _>>()
+            .expect("sound rows")
+    }
+
+    fn sql(&self, sql: &str) {
+        Connection::open(&self.path)
+            .and_then(|connection| connection.execute_batch(sql))
+            .expect("valid SQL");
+    }
+}
+
+fn commit(before: Option<u64>, checkpoint: u64) -> Commit {
+    Commit {
+        before: before.and_then(|number| Position::new(number).ok()),
+        checkpoint: Position::new(checkpoint).expect("a position"),
+        changes: Vec::new(),
+        events: 0,
+        parked: Vec::new(),
+        state: State::Live,
+    }
+}
+
+fn parked(at: u64, reason: ParkReason) -> ParkedEvent {
+    ParkedEvent {
+        position: Position::new(at).expect("a position"),
+        aggregate: "o.u.d.key.one".parse().expect("a key"),
+        version: Version::new(at).ok(),
+        event: Some(EventId::from_parts(second(at), clock::entropy())),
+        cid: Some(Cid::of_block(b"block")),
+        reason,
+    }
+}
+
+fn put(collection: &str, key: &str, document: &str) -> Change {
+    Change::Put {
+        key: document_key(collection, key),
+        document: document.to_owned().into(),
+    }
+}
+
+fn delete(collection: &str, key: &str) -> Change {
+    Change::Delete {
+        key: document_key(collection, key),
+    }
+}
+
+fn document_key(collection: &str, key: &str) -> DocumentKey {
+    DocumentKey {
+        collection: name(collection),
+        key: Arc::from(key),
+    }
+}
+
+fn name(text: &str) -> Name {
+    Name::new(text).expect("a name")
+}
+
+fn second(number: u64) -> Timestamp {
+    Timestamp::from_micros(number * 1_000_000).expect("a time")
+}
+
+fn position(number: i64) -> Option<Position> {
+    super::position(number)
+}

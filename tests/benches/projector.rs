@@ -1,0 +1,148 @@
+//! A projector end to end against draining the same subscription, which reads, decodes and verifies
+//! the same events.
+//!
+//! `EVENTS` in the environment sets the size of the store, 200 000 by default.
+
+#![allow(clippy::print_stdout, reason = "a benchmark prints its figures")]
+
+mod common;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use cim_core::append::Append;
+use cim_core::projection::{Change, Descriptor, DocumentKey, Fault, Name};
+use cim_core::version::ExpectedVersion;
+use cim_host::projector::{Handler, Projector, ProjectorOptions, Until};
+use cim_host::sqlite::{ReadModel, SqliteStore};
+use cim_host::store::{Delivery, EventStore, ReadEvent};
+use common::{Events, compare, key, time};
+use futures_util::StreamExt as _;
+use tokio::runtime::Runtime;
+
+fn main() {
+    let runtime = Runtime::new().expect("a runtime");
+    let count = std::env::var("EVENTS")
+        .ok()
+        .and_then(|n| n.parse().ok())
+        .unwrap_or(200_000);
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("cim.db");
+    let store = fill(&runtime, &path, count);
+    println!("projectors, median of {} interleaved pairs", common::PAIRS);
+    for (what, puts, wanted) in [
+        ("a handler that does nothing", false, "≥ 0.60"),
+        ("a handler that puts each event", true, "(told only)"),
+    ] {
+        for (place, file) in [("another file", "read.db"), ("the store's file", "cim.db")] {
+            let read_model = folder.path().join(file);
+            compare(
+                &format!("{what}, into {place} / draining"),
+                wanted,
+                count,
+                |_| time(|| project(&runtime, &store, &read_model, puts, count)),
+                |_| time(|| drain(&runtime, &store, count)),
+            );
+        }
+    }
+}
+
+fn fill(runtime: &Runtime, path: &Path, count: usize) -> Arc<dyn EventStore> {
+    let store = SqliteStore::create(path, Default::default()).expect("a store");
+    let mut events = Events::default();
+    runtime.block_on(async {
+        for number in 0..count / 1000 {
+            let batch = events.take(1000);
+            let append = Append::new(key(number), ExpectedVersion::NoStream, batch);
+            store.append(append).await.expect("committed");
+        }
+    });
+    Arc::new(store)
+}
+
+fn drain(runtime: &Runtime, store: &Arc<dyn EventStore>, count: usize) {
+    let mut deliveries = store.subscribe(None, None);
+    let drained = runtime.block_on(async move {
+        tokio::spawn(async move {
+            let mut drained = 0;
+            loop {
+                match deliveries.next().await.expect("a delivery").expect("sound") {
+                    Delivery::CaughtUp => return drained,
+                    delivery => {
+                        std::hint::black_box(delivery);
+                        drained += 1;
+                    }
+                }
+            }
+        })
+        .await
+        .expect("no panic")
+    });
+    assert_eq!(drained, count);
+}
+
+fn project(
+    runtime: &Runtime,
+    store: &Arc<dyn EventStore>,
+    read_model: &Path,
+    puts: bool,
+    count: usize,
+) {
+    let read_model = ReadModel::open_or_create(read_model).expect("a read model");
+    let options = ProjectorOptions {
+        start: cim_host::projector::Start::Restart,
+        ..ProjectorOptions::default()
+    };
+    let handler = Box::new(Simple::new(puts));
+    let projector = Projector::new(Arc::clone(store), handler, read_model, options);
+    let ended = runtime.block_on(projector.run(Until::CaughtUp));
+    assert_eq!(ended.expect("caught up").events, count as u64);
+}
+
+/// Does nothing, or puts the payload of each event as a document of its aggregate.
+struct Simple {
+    descriptor: Descriptor,
+    puts: bool,
+}
+
+impl Simple {
+    fn new(puts: bool) -> Self {
+        let name = |text| Name::new(text).expect("a name");
+        let descriptor = Descriptor {
+            name: name("simple"),
+            version: "1".to_owned(),
+            event_types: Vec::new(),
+            collections: vec![name("payloads")],
+        };
+        Self { descriptor, puts }
+    }
+}
+
+impl Handler for Simple {
+    fn descriptor(&self) -> &Descriptor {
+        &self.descriptor
+    }
+
+    fn identity(&self) -> &str {
+        "simple-1"
+    }
+
+    fn keys(&mut self, _: &[ReadEvent]) -> Result<Vec<DocumentKey>, Fault> {
+        Ok(Vec::new())
+    }
+
+    fn apply(&mut self, events: &[ReadEvent], _: &[Option<Bytes>]) -> Result<Vec<Change>, Fault> {
+        let put = |event: &ReadEvent| Change::Put {
+            key: DocumentKey {
+                collection: self.descriptor.collections[0].clone(),
+                key: event.event.aggregate.id.as_str().into(),
+            },
+            document: event.event.event.body.clone(),
+        };
+        Ok(match self.puts {
+            true => events.iter().map(put).collect(),
+            false => Vec::new(),
+        })
+    }
+}
