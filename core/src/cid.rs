@@ -70,7 +70,7 @@ impl Cid {
     }
 
     /// The text in bytes, without an allocation.
-    fn text(self) -> [u8; TEXT_LEN] {
+    pub(crate) fn text(self) -> [u8; TEXT_LEN] {
         let mut text = [b'b'; TEXT_LEN];
         let (mut bits, mut count, mut at) = (0u32, 0, 1);
         for byte in self.to_bytes() {

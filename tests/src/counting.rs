@@ -7,10 +7,11 @@ use std::path::Path;
 
 use bytes::Bytes;
 use cim_core::append::Append;
-use cim_core::event::{NewEvent, Text};
+use cim_core::event::NewEvent;
 use cim_core::id::{EventId, EventType};
 use cim_core::projection::{Change, Descriptor, DocumentKey, Fault, Name};
 use cim_core::subject::StoreTemplate;
+use cim_core::text::Text;
 use cim_core::time::Timestamp;
 use cim_core::version::ExpectedVersion;
 use cim_host::projector::{Handler, ProjectorError, ReadModelError, Select};

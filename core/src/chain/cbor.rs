@@ -10,9 +10,9 @@ use std::fmt;
 pub(super) const UNSIGNED: u8 = 0 << 5;
 const NEGATIVE: u8 = 1 << 5;
 pub(super) const BYTES: u8 = 2 << 5;
-pub(super) const TEXT: u8 = 3 << 5;
+pub(crate) const TEXT: u8 = 3 << 5;
 const LIST: u8 = 4 << 5;
-pub(super) const MAP: u8 = 5 << 5;
+pub(crate) const MAP: u8 = 5 << 5;
 const TAG: u8 = 6 << 5;
 const NULL: u8 = 0xf6;
 
@@ -25,7 +25,7 @@ const MAX_DEPTH: usize = 64;
 
 /// Appends the shortest head of `major` with `number`.
 #[inline]
-pub(super) fn put_head(out: &mut Vec<u8>, major: u8, number: u64) {
+pub(crate) fn put_head(out: &mut Vec<u8>, major: u8, number: u64) {
     match number {
         0..=23 => out.push(major | number as u8),
         24..=0xff => out.extend_from_slice(&[major | 24, number as u8]),

@@ -12,7 +12,7 @@ use crate::id::{AggregateKey, EventId};
 use crate::version::Version;
 
 pub mod block;
-mod cbor;
+pub(crate) mod cbor;
 pub mod verifier;
 
 pub use cbor::CborError;

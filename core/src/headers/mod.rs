@@ -5,10 +5,12 @@
 //! judged in this order: names, values, what is missing, spelling, the place in the history (the
 //! previous CID, or a place that must not be there), the message id.
 
+mod cbor;
 mod error;
 
 use uuid::Uuid;
 
+pub(crate) use cbor::put_cbor;
 pub use error::{HeaderError, SpellingError};
 
 use crate::cid::Cid;

@@ -11,8 +11,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::id::{EventType, shorten};
+use crate::id::EventType;
+use crate::text::shorten;
 
+pub mod check;
 pub mod columns;
 pub mod machine;
 

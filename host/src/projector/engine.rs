@@ -9,12 +9,12 @@ use cim_core::version::Position;
 use futures_util::future::BoxFuture;
 use tokio::sync::watch;
 
-use super::check::Checks;
 use super::status::distance;
 use super::worker::{Clock, Worker};
 use super::{Handler, ProjectorError, ahead};
 use crate::sqlite::{Begin, ReadModel, Session};
 use crate::store::{EventStore, ReadEvent, StoreError};
+use cim_core::projection::check::Checks;
 
 /// One projection's engine.
 ///

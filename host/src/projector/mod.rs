@@ -6,7 +6,6 @@
 //! read of it meanwhile.
 
 mod ahead;
-mod check;
 mod engine;
 mod error;
 mod handler;

@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use cim_core::append::Append;
-use cim_core::event::{NewEvent, Text};
+use cim_core::event::NewEvent;
 use cim_core::id::{AggregateKey, EventType};
 use cim_core::projection::machine::{Options, RetryPolicy, State};
 use cim_core::projection::{Change, Descriptor, DocumentKey, Fault, Name};
 use cim_core::subject::StoreTemplate;
+use cim_core::text::Text;
 use cim_core::version::{ExpectedVersion, Position};
 use tempfile::TempDir;
 use tokio::sync::{mpsc, oneshot};

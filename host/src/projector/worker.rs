@@ -12,12 +12,12 @@ use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::{mpsc, watch};
 
 use super::ahead::Chunk;
-use super::check::Checks;
 use super::engine::OnProgress;
 use super::{HEARTBEAT, Handler, Progress, ProjectorError};
 use crate::clock;
 use crate::sqlite::{NotCommitted, Session};
 use crate::store::{self, EventStore, ReadEvent, StoreError};
+use cim_core::projection::check::Checks;
 
 /// How old the store's last position may be that progress tells.
 const MAX_AGE_OF_LAST: Duration = Duration::from_millis(250);

@@ -231,10 +231,9 @@ impl<E: StoreEvent> Projection<E> {
         let (mut work, step, call) = self.take_applying();
         // While the event at fault is searched, only it is worth a second try.
         let narrowing = work.is_suspect() && step.len() > 1;
-        let wait = self.options.retry.wait(call.failures + 1, &fault);
-        match wait.filter(|_| !narrowing) {
-            Some(wait) => {
-                let call = call.again(wait, now);
+        let again = call.again(&fault, &self.options.retry, now);
+        match again.filter(|_| !narrowing) {
+            Some(call) => {
                 self.doing = Doing::Applying { work, step, call };
             }
             None if step.len() > 1 => {
@@ -287,12 +286,9 @@ impl<E: StoreEvent> Projection<E> {
     pub fn handle_commit_failed(&mut self, fault: Fault, now: Timestamp) {
         self.now = now;
         let (work, commit, call) = self.take_committing();
-        let wait = self.options.retry.wait(call.failures + 1, &fault);
-        self.doing = match wait.filter(|_| fault.retryable) {
-            Some(wait) => {
-                let call = call.again(wait, now);
-                Doing::Committing { work, commit, call }
-            }
+        let again = call.again(&fault, &self.options.retry, now);
+        self.doing = match again.filter(|_| fault.retryable) {
+            Some(call) => Doing::Committing { work, commit, call },
             None => Doing::Failed(Failure::Commit(fault)),
         };
     }

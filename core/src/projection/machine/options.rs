@@ -1,5 +1,6 @@
 //! How a projection works: batches, limits, retries.
 
+use super::call::Failures;
 use crate::projection::Fault;
 
 /// How a projection works.
@@ -49,12 +50,13 @@ impl Default for RetryPolicy {
 
 impl RetryPolicy {
     /// The wait before the next try, in microseconds, after so many failures; `None`: no more.
-    pub(super) fn wait(&self, failures: u32, fault: &Fault) -> Option<u64> {
+    pub(super) fn wait(&self, failures: Failures, fault: &Fault) -> Option<u64> {
+        let Failures { retryable, lasting } = failures;
         if !fault.retryable {
-            return (failures <= 1).then_some(0);
+            return (lasting <= 1).then_some(0);
         }
-        let doubled = 1_u64 << failures.saturating_sub(1).min(20);
+        let doubled = 1_u64 << retryable.saturating_sub(1).min(20);
         let wait = self.first_wait_ms.saturating_mul(1000 * doubled);
-        (failures <= self.retries).then_some(wait)
+        (retryable <= self.retries).then_some(wait)
     }
 }

@@ -4,8 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::ParkedEvent;
-use crate::id::shorten;
 use crate::projection::Fault;
+use crate::text::shorten;
 use crate::version::Position;
 
 /// How a projection stands.

@@ -5,9 +5,10 @@ use bytes::Bytes;
 use super::*;
 use crate::append::Stored;
 use crate::cid::Cid;
-use crate::event::{NewEvent, RecordedEvent, Text};
+use crate::event::{NewEvent, RecordedEvent};
 use crate::id::{Entity, EventId};
 use crate::projection::{Fault, Name};
+use crate::text::Text;
 use crate::version::Version;
 
 #[test]

@@ -5,8 +5,9 @@ use std::collections::HashMap;
 use bytes::Bytes;
 use cim_core::chain::cid_of;
 use cim_core::cid::Cid;
-use cim_core::event::{NewEvent, RecordedEvent, Text};
+use cim_core::event::{NewEvent, RecordedEvent};
 use cim_core::id::{AggregateKey, EventId, EventType, Namespace};
+use cim_core::text::Text;
 use cim_core::time::Timestamp;
 use cim_core::version::{Head, Position, SchemaVersion, Version};
 

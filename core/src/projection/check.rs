@@ -1,19 +1,20 @@
-//! What a handler returns is checked before it reaches the read model, whoever wrote the handler.
+//! What a handler returns is checked before it reaches a read model, whoever wrote the handler.
 
 use std::collections::HashSet;
 
-use cim_core::projection::{Change, Descriptor, DocumentKey, Fault, Limits, Name};
+use super::{Change, Descriptor, DocumentKey, Fault, Limits, Name};
 use serde::de::IgnoredAny;
 
 /// What a handler's answers are measured by.
 #[derive(Debug)]
-pub(super) struct Checks {
+pub struct Checks {
     collections: HashSet<Name>,
     limits: Limits,
 }
 
 impl Checks {
-    pub(super) fn new(descriptor: &Descriptor, limits: Limits) -> Self {
+    /// For the answers of a handler with this descriptor.
+    pub fn new(descriptor: &Descriptor, limits: Limits) -> Self {
         Self {
             collections: descriptor.collections.iter().cloned().collect(),
             limits,
@@ -21,13 +22,22 @@ impl Checks {
     }
 
     /// Checks the keys that a handler asks for.
-    pub(super) fn keys(&self, keys: &[DocumentKey]) -> Result<(), Fault> {
+    ///
+    /// # Errors
+    ///
+    /// `too-many-changes` (of keys), `collection-undeclared`, `key-invalid`.
+    pub fn keys(&self, keys: &[DocumentKey]) -> Result<(), Fault> {
         self.count("keys", keys.len())?;
         keys.iter().try_for_each(|key| self.key(key))
     }
 
     /// Checks the changes that a handler makes.
-    pub(super) fn changes(&self, changes: &[Change]) -> Result<(), Fault> {
+    ///
+    /// # Errors
+    ///
+    /// `too-many-changes`, `collection-undeclared`, `key-invalid`, `document-too-large`,
+    /// `document-invalid`.
+    pub fn changes(&self, changes: &[Change]) -> Result<(), Fault> {
         self.count("changes", changes.len())?;
         changes.iter().try_for_each(|change| match change {
             Change::Put { key, document } => {
