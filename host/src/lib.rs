@@ -9,6 +9,8 @@ pub mod clock;
 pub mod config;
 pub mod import;
 pub mod memory;
+#[cfg(feature = "plugin")]
+pub mod plugin;
 pub mod projector;
 pub mod sqlite;
 pub mod store;

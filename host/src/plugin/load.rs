@@ -1,0 +1,299 @@
+//! Loading a plugin: its file is read, checked, compiled and asked what it is.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::fs::File;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use cim_core::id::EventType;
+use cim_core::projection::{Descriptor, Name};
+use wasmtime::Engine;
+use wasmtime::component::types::ComponentItem;
+use wasmtime::component::{Component, Linker};
+
+use super::bindings::ProjectionPluginPre;
+use super::bindings::cim::plugin::types::Descriptor as Said;
+use super::cache::{self, Cache};
+use super::engine;
+use super::error::PluginError;
+use super::handler::PluginHandler;
+use super::instance::{Instance, Sandbox};
+use super::options::PluginOptions;
+
+/// A plugin: compiled, and known by its descriptor. Clones share it.
+#[derive(Clone)]
+pub struct Plugin(Arc<Inner>);
+
+struct Inner {
+    path: PathBuf,
+    bytes: u64,
+    identity: String,
+    was_cached: bool,
+    sandbox: Sandbox,
+    descriptor: Descriptor,
+}
+
+impl Plugin {
+    /// Loads the plugin in a file.
+    ///
+    /// Compiled code is kept in [`PluginOptions::cache`]; where that cannot be read or written, the
+    /// plugin is compiled each time.
+    ///
+    /// # Errors
+    ///
+    /// [`PluginError`], with what to do.
+    pub fn load(path: &Path, options: &PluginOptions) -> Result<Self, PluginError> {
+        let file = read(path, options.limits.file_bytes)?;
+        check_kind(path, &file)?;
+        let identity = blake3::hash(&file).to_hex().to_string();
+        let engine = engine::make(&options.limits, options.interruption)?;
+        let cache = options.cache.as_deref().and_then(Cache::open);
+        let key = cache::key(&engine, &identity);
+        let cached = cache.as_ref().and_then(|cache| cache.load(&engine, &key));
+        let was_cached = cached.is_some();
+        let component = match cached {
+            Some(component) => component,
+            None => compile(
+                path,
+                &engine,
+                &file,
+                cache.as_ref().map(|cache| (cache, &*key)),
+            )?,
+        };
+        check_imports(path, &engine, &component)?;
+        check_exports(path, &component)?;
+        let exports = Linker::new(&engine)
+            .instantiate_pre(&component)
+            .and_then(ProjectionPluginPre::new)
+            .map_err(|error| PluginError::OtherWorld {
+                path: path.to_owned(),
+                missing: format!("its functions as they should be: {}", error.root_cause()),
+            })?;
+        let sandbox = Sandbox {
+            limits: options.limits,
+            engine,
+            exports,
+        };
+        Ok(Self(Arc::new(Inner {
+            descriptor: describe(path, &sandbox)?,
+            path: path.to_owned(),
+            bytes: file.len() as u64,
+            identity,
+            was_cached,
+            sandbox,
+        })))
+    }
+
+    /// What the plugin says of itself.
+    pub fn descriptor(&self) -> &Descriptor {
+        &self.0.descriptor
+    }
+
+    /// The BLAKE3 hash of its file, in lower-case hex.
+    pub fn identity(&self) -> &str {
+        &self.0.identity
+    }
+
+    /// The size of its file in bytes.
+    pub fn bytes(&self) -> u64 {
+        self.0.bytes
+    }
+
+    /// Whether its compiled code was in the cache.
+    pub fn was_cached(&self) -> bool {
+        self.0.was_cached
+    }
+
+    /// Makes a handler, with an instance that has taken `config`.
+    ///
+    /// # Errors
+    ///
+    /// [`PluginError::Fault`] when the plugin refuses the configuration or fails.
+    pub fn handler(&self, config: Bytes) -> Result<PluginHandler, PluginError> {
+        PluginHandler::new(self.clone(), config).map_err(|fault| PluginError::Fault {
+            path: self.0.path.clone(),
+            doing: "init",
+            fault,
+        })
+    }
+
+    pub(super) fn sandbox(&self) -> &Sandbox {
+        &self.0.sandbox
+    }
+}
+
+impl fmt::Debug for Plugin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Plugin")
+            .field("path", &self.0.path)
+            .field("identity", &self.0.identity)
+            .field("descriptor", &self.0.descriptor)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Reads the file, unless it is too large.
+fn read(path: &Path, limit: u64) -> Result<Vec<u8>, PluginError> {
+    let fault = |source| PluginError::Read {
+        path: path.to_owned(),
+        source,
+    };
+    let file = File::open(path).map_err(fault)?;
+    let found = file.metadata().map_err(fault)?.len();
+    let too_large = |found| PluginError::TooLarge {
+        path: path.to_owned(),
+        found,
+        limit,
+    };
+    if found > limit {
+        return Err(too_large(found));
+    }
+    // It may grow meanwhile, or be no plain file.
+    let mut bytes = Vec::new();
+    file.take(limit + 1)
+        .read_to_end(&mut bytes)
+        .map_err(fault)?;
+    match bytes.len() as u64 {
+        length if length > limit => Err(too_large(length)),
+        _ => Ok(bytes),
+    }
+}
+
+/// Looks at the first bytes: the magic number, then version and layer (WebAssembly component
+/// model, binary format).
+fn check_kind(path: &Path, file: &[u8]) -> Result<(), PluginError> {
+    let why = match file.get(..8) {
+        Some(b"\0asm\x0d\0\x01\0") => return Ok(()),
+        Some(b"\0asm\x01\0\0\0") => "a WebAssembly module, not a component",
+        Some(start) if start.starts_with(b"\0asm") => "WebAssembly of an unknown version",
+        _ => "no WebAssembly",
+    };
+    Err(PluginError::NotComponent {
+        path: path.to_owned(),
+        why,
+    })
+}
+
+fn compile(
+    path: &Path,
+    engine: &Engine,
+    file: &[u8],
+    cache: Option<(&Cache, &str)>,
+) -> Result<Component, PluginError> {
+    let component = Component::from_binary(engine, file).map_err(|error| PluginError::Invalid {
+        path: path.to_owned(),
+        why: error.root_cause().to_string(),
+    })?;
+    if let (Some((cache, key)), Ok(code)) = (cache, component.serialize()) {
+        cache.store(key, &code);
+    }
+    Ok(component)
+}
+
+/// Refuses every import but instances of our own package that hold nothing but types.
+fn check_imports(path: &Path, engine: &Engine, component: &Component) -> Result<(), PluginError> {
+    let imports: Vec<String> = component
+        .component_type()
+        .imports(engine)
+        .filter(|(name, item)| {
+            let only_types = match &item.ty {
+                ComponentItem::ComponentInstance(instance) => instance
+                    .exports(engine)
+                    .all(|(_, item)| matches!(item.ty, ComponentItem::Type(_))),
+                _ => false,
+            };
+            !(only_types && name.starts_with("cim:plugin/"))
+        })
+        .map(|(name, _)| name.to_owned())
+        .collect();
+    if imports.is_empty() {
+        return Ok(());
+    }
+    Err(PluginError::Imports {
+        path: path.to_owned(),
+        imports,
+    })
+}
+
+fn check_exports(path: &Path, component: &Component) -> Result<(), PluginError> {
+    for name in EXPORTS {
+        if component.get_export_index(None, name).is_none() {
+            return Err(PluginError::OtherWorld {
+                path: path.to_owned(),
+                missing: format!("`{name}`"),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// Asks the plugin what it is.
+fn describe(path: &Path, sandbox: &Sandbox) -> Result<Descriptor, PluginError> {
+    let said = Instance::new(sandbox).and_then(|mut instance| {
+        instance.call(sandbox, 0, |exports, store| {
+            exports.cim_plugin_lifecycle().call_describe(store)
+        })
+    });
+    let said = said.map_err(|fault| PluginError::Fault {
+        path: path.to_owned(),
+        doing: "describe",
+        fault,
+    })?;
+    descriptor(said).map_err(|why| PluginError::Descriptor {
+        path: path.to_owned(),
+        why,
+    })
+}
+
+/// Checks what a plugin says of itself.
+fn descriptor(said: Said) -> Result<Descriptor, String> {
+    let name = |text: &str| Name::new(text).map_err(|error| error.to_string());
+    let Said {
+        version,
+        event_types,
+        collections,
+        ..
+    } = &said;
+    if version.is_empty() || version.len() > MAX_VERSION || version.contains(char::is_control) {
+        return Err(format!(
+            "its version must be a text of 1 to {MAX_VERSION} bytes"
+        ));
+    }
+    if collections.is_empty() {
+        return Err("it declares no collection".to_owned());
+    }
+    if event_types.len() > MAX_NAMES || collections.len() > MAX_NAMES {
+        return Err(format!(
+            "it names more than {MAX_NAMES} event types or collections"
+        ));
+    }
+    let mut seen = HashSet::new();
+    if let Some(twice) = collections.iter().find(|name| !seen.insert(*name)) {
+        return Err(format!("it declares the collection `{twice}` twice"));
+    }
+    let event_type = |text: &String| EventType::new(text).map_err(|error| error.to_string());
+    Ok(Descriptor {
+        name: name(&said.name)?,
+        event_types: event_types
+            .iter()
+            .map(event_type)
+            .collect::<Result<_, _>>()?,
+        collections: collections
+            .iter()
+            .map(|text| name(text))
+            .collect::<Result<_, _>>()?,
+        version: said.version,
+    })
+}
+
+/// What the world `projection-plugin` exports.
+const EXPORTS: [&str; 2] = ["cim:plugin/lifecycle@0.1.0", "cim:plugin/projection@0.1.0"];
+
+/// The longest version that a plugin may have, in bytes.
+const MAX_VERSION: usize = 64;
+
+/// The most event types and collections: far more than anybody reads.
+const MAX_NAMES: usize = 1000;

@@ -1,0 +1,86 @@
+//! What a plugin may use.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// How plugins are loaded and run.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct PluginOptions {
+    /// What a plugin may use.
+    pub limits: PluginLimits,
+    /// How a call that takes too long is stopped.
+    pub interruption: Interruption,
+    /// The folder that compiled code is kept in, `cim/plugins` in the user's cache folder by
+    /// default; `None`: compile each time.
+    pub cache: Option<PathBuf>,
+}
+
+impl Default for PluginOptions {
+    fn default() -> Self {
+        Self {
+            limits: PluginLimits::default(),
+            interruption: Interruption::Epochs,
+            cache: default_cache(),
+        }
+    }
+}
+
+/// `$XDG_CACHE_HOME/cim/plugins`, else `~/.cache/cim/plugins` (XDG Base Directory Specification).
+fn default_cache() -> Option<PathBuf> {
+    let folder = |name| std::env::var_os(name).map(PathBuf::from);
+    let absolute = |path: &PathBuf| path.is_absolute();
+    let cache = folder("XDG_CACHE_HOME")
+        .filter(absolute)
+        .or_else(|| Some(folder("HOME").filter(absolute)?.join(".cache")))?;
+    Some(cache.join("cim/plugins"))
+}
+
+/// What a plugin may use; beyond it a call is stopped and is a fault.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct PluginLimits {
+    /// The time of a call whatever its events, 250 ms by default: several times what a call of a
+    /// full batch takes on a slow machine.
+    pub time: Duration,
+    /// The further time for each event, 20 µs by default: some five times what folding one takes.
+    pub time_per_event: Duration,
+    /// The memory of an instance in bytes, 64 MiB by default: far more than a batch with its
+    /// documents.
+    pub memory_bytes: usize,
+    /// The stack of an instance in bytes, 512 KiB by default.
+    pub stack_bytes: usize,
+    /// What crosses back in one call, in bytes, 16 MiB by default.
+    pub answer_bytes: usize,
+    /// The size of a plugin's file in bytes, 32 MiB by default: room for plugins that bring an
+    /// interpreter.
+    pub file_bytes: u64,
+}
+
+impl Default for PluginLimits {
+    fn default() -> Self {
+        Self {
+            time: Duration::from_millis(250),
+            time_per_event: Duration::from_micros(20),
+            memory_bytes: 64 << 20,
+            stack_bytes: 512 << 10,
+            answer_bytes: 16 << 20,
+            file_bytes: 32 << 20,
+        }
+    }
+}
+
+impl PluginLimits {
+    /// The time of a call with so many events.
+    pub(super) fn call_time(&self, events: usize) -> Duration {
+        let events = u32::try_from(events).unwrap_or(u32::MAX);
+        self.time + self.time_per_event * events
+    }
+}
+
+/// How a call that takes too long is stopped.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Interruption {
+    /// By a deadline, which the compiled code looks at.
+    Epochs,
+    /// Not at all: for plugins that are trusted as native code is. Faster.
+    Nothing,
+}
