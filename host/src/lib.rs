@@ -2,7 +2,7 @@
 //!
 //! In reading order: [`store`] (the port, its queries and its contract) · [`memory`] and
 //! [`sqlite`] (adapters) · [`config`] (`cim.toml`) · [`import`] (foreign rows become events) ·
-//! [`clock`] (the only caller of the time and of the system's randomness) · [`cli`].
+//! [`projector`] and `plugin` (events become documents) · [`clock`] (the only caller of the time and of the system's randomness) · [`cli`].
 
 pub mod cli;
 pub mod clock;

@@ -23,6 +23,7 @@ pub(crate) enum Exit {
     NotAllowed = 4,
     Conflict = 5,
     Broken = 6,
+    Unhealthy = 7,
     Unknown = 9,
 }
 

@@ -14,9 +14,13 @@ mod import;
 mod init;
 mod output;
 mod place;
+#[cfg(feature = "plugin")]
+mod plugin;
+mod projection;
 mod read;
 mod show;
 mod stats;
+mod table;
 mod tail;
 mod verify;
 
@@ -40,6 +44,7 @@ Examples:
   cim aggregate show order order-7
   cim verify
   cim export events.jsonl && cim verify --export events.jsonl
+  cim projection run activity.wasm && cim projection query activity types
 
 A store is one file: --store URL, else CIM_STORE, else cim.toml, else sqlite:cim.db.";
 
@@ -97,6 +102,19 @@ enum Command {
     Copy(copy::Copy),
     /// Count events, aggregates and types
     Stats(stats::Stats),
+    /// Look at a plugin
+    #[cfg(feature = "plugin")]
+    #[command(
+        subcommand,
+        after_help = "Example:\n  cim plugin inspect activity.wasm"
+    )]
+    Plugin(plugin::Plugin),
+    /// Run projections and read their documents
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  cim projection run activity.wasm\n  cim projection query activity types"
+    )]
+    Projection(projection::Projection),
     /// Print a completion script for a shell
     #[command(
         after_help = "Example:\n  cim completion bash > ~/.local/share/bash-completion/completions/cim"
@@ -198,6 +216,9 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Export(command) => command.run(&find()?, &mut out).await?,
         Command::Copy(command) => command.run(&mut out).await?,
         Command::Stats(command) => command.run(&find()?, &mut out).await?,
+        #[cfg(feature = "plugin")]
+        Command::Plugin(command) => command.run(&mut out)?,
+        Command::Projection(command) => command.run(&find()?, &mut out).await?,
         Command::Completion { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "cim", &mut script);
