@@ -6,8 +6,12 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::Arc;
 
+use cim_host::projector::{Projector, ProjectorOptions, Until};
+use cim_host::sqlite::{ReadModel, SqliteStore};
 use cim_tests::cim_binary;
+use cim_tests::counting::Counting;
 
 /// A wrong command line with its exit code.
 ///
@@ -352,6 +356,56 @@ const IMPORT: &[Case] = &[
     ),
 ];
 
+const PROJECTIONS: &[Case] = &[
+    (2, "plugin"),
+    (2, "plugin inspect"),
+    (3, "plugin inspect absent.wasm"),
+    (1, "plugin inspect ."),
+    (1, "plugin inspect text.wasm"),
+    (1, "plugin inspect empty.wasm"),
+    (1, "plugin inspect module.wasm"),
+    (2, "projection"),
+    (2, "projection run"),
+    (2, "projection run text.wasm --once --follow"),
+    (2, "projection run text.wasm --time-limit-ms 0"),
+    (2, "projection run text.wasm --memory-limit-mib 4097"),
+    (2, "projection run text.wasm --into views.db"),
+    (2, "projection run text.wasm --into sqlite:"),
+    (2, "projection run text.wasm --into nats://localhost:4222"),
+    (2, "projection run text.wasm --config {"),
+    (3, "projection run text.wasm --config @missing.json"),
+    (3, "projection run absent.wasm"),
+    (1, "projection run text.wasm"),
+    (
+        1,
+        "empty> projection run ../text.wasm --store sqlite:../cim.db --into sqlite:new.db",
+    ),
+    (3, "empty> projection run ../text.wasm"),
+    (3, "projection list --from sqlite:absent.db"),
+    (3, "empty> projection list"),
+    (1, "projection list --from sqlite:text.db"),
+    (1, "projection list --from sqlite:other.db"),
+    (2, "projection list --from views.db"),
+    (2, "projection show"),
+    (2, "projection show Counting"),
+    (3, "projection show absent"),
+    (3, "projection show absent --from sqlite:views.db"),
+    (3, "projection show absent --json"),
+    (3, "projection parked absent"),
+    (2, "projection query counting"),
+    (2, "projection query counting types --prefix"),
+    (2, "projection query counting types ''"),
+    (3, "projection query absent types"),
+    (3, "projection query counting pairs"),
+    (3, "projection query counting pairs --from sqlite:views.db"),
+    (3, "projection query counting types KeyLost"),
+    (
+        3,
+        "projection query counting types Key --from sqlite:views.db",
+    ),
+    (6, "altered> projection query counting types --json"),
+];
+
 #[test]
 fn there_are_enough_cases() {
     let groups = [
@@ -362,6 +416,7 @@ fn there_are_enough_cases() {
         CONFIGURATION,
         EXPORTS,
         IMPORT,
+        PROJECTIONS,
     ];
     assert!(groups.iter().map(|cases| cases.len()).sum::<usize>() >= 150);
 }
@@ -570,6 +625,29 @@ fn import() {
     check("import", &folder, IMPORT);
 }
 
+#[tokio::test]
+async fn projections() {
+    let folder = Folder::with_store();
+    folder.write("text.wasm", "This is a text and no plugin.\n");
+    folder.write("empty.wasm", "");
+    folder.write("module.wasm", b"\0asm\x01\0\0\0");
+    folder.write(
+        "text.db",
+        "This is a text and no database, though its name says so.\n".repeat(99),
+    );
+    folder.query("other.db", "CREATE TABLE notes (text TEXT)");
+    folder.write("empty/.keep", "");
+    folder.fill("altered");
+    folder.project("cim.db", "cim.db").await;
+    folder.project("cim.db", "views.db").await;
+    folder.project("altered/cim.db", "altered/cim.db").await;
+    folder.query(
+        "altered/cim.db",
+        "UPDATE counting__types SET document = '{' WHERE key = 'KeyRotated'",
+    );
+    check("projections", &folder, PROJECTIONS);
+}
+
 /// Runs the cases and compares what they say; none of them may change the store.
 #[track_caller]
 fn check(group: &str, folder: &Folder, cases: &[Case]) {
@@ -654,6 +732,20 @@ impl Folder {
     fn query(&self, database: &str, sql: &str) {
         let connection = rusqlite::Connection::open(self.path(database)).expect("a database");
         connection.execute_batch(sql).expect("the query works");
+    }
+
+    /// Handles a store's events natively.
+    async fn project(&self, store: &str, into: &str) {
+        let store = SqliteStore::open(&self.path(store)).expect("a store");
+        let read_model = ReadModel::open_or_create(&self.path(into)).expect("a read model");
+        let projector = Projector::new(
+            Arc::new(store),
+            Box::new(Counting::default()),
+            read_model,
+            ProjectorOptions::default(),
+        );
+        let ended = projector.run(Until::CaughtUp).await.expect("it works");
+        assert_eq!(ended.events, 3);
     }
 
     /// The lines of an export, without the first, which has the time.

@@ -11,6 +11,9 @@ use serde_json::json;
 
 use crate::config::ConfigError;
 use crate::import::ImportError;
+#[cfg(feature = "plugin")]
+use crate::plugin::PluginError;
+use crate::projector::{ProjectorError, ReadModelError};
 use crate::store::StoreError;
 
 /// The exit codes of the command.
@@ -226,6 +229,71 @@ impl From<ImportError> for Failure {
             other => Self::of(Exit::Failed, other.code(), &other),
         };
         failure.help = help.or(failure.help);
+        failure
+    }
+}
+
+impl From<ReadModelError> for Failure {
+    fn from(error: ReadModelError) -> Self {
+        let exit = match &error {
+            ReadModelError::NotFound { .. }
+            | ReadModelError::NoProjection { .. }
+            | ReadModelError::NoCollection { .. } => Exit::NotFound,
+            ReadModelError::Foreign { .. }
+            | ReadModelError::TableTaken { .. }
+            | ReadModelError::Io { .. } => Exit::Failed,
+        };
+        let failure = Self::of(exit, error.code(), &error);
+        match &error {
+            ReadModelError::NotFound { .. } => failure.help(
+                "make one with `cim projection run PLUGIN.wasm`, or name another with `--from URL`",
+            ),
+            ReadModelError::Foreign { .. } => failure
+                .help("name another file, for example `sqlite:views.db`, or use a newer `cim`"),
+            ReadModelError::NoProjection { .. } => {
+                failure.help("`cim projection list` lists those that are there")
+            }
+            ReadModelError::NoCollection { projection, .. } => failure.help(format!(
+                "`cim projection show {projection}` lists those that are there"
+            )),
+            ReadModelError::TableTaken { .. } => {
+                failure.help("rename the projection or the collection, or keep it in another file")
+            }
+            ReadModelError::Io { .. } => {
+                failure.help("check that the file and its folder are there and may be written")
+            }
+        }
+    }
+}
+
+impl From<ProjectorError> for Failure {
+    fn from(error: ProjectorError) -> Self {
+        let help = error.help();
+        let mut failure = match error {
+            ProjectorError::ReadModel(error) => Self::from(error),
+            ProjectorError::Store(error) => Self::from(error),
+            ProjectorError::Failed { ref name, .. } => {
+                Self::of(Exit::Unhealthy, error.code(), &error).help(format!(
+                    "`cim projection show {name}` tells where it stands; `cim verify` looks at the \
+                     whole store"
+                ))
+            }
+            other => Self::of(Exit::Failed, other.code(), &other),
+        };
+        failure.help = help.map(str::to_owned).or(failure.help);
+        failure
+    }
+}
+
+#[cfg(feature = "plugin")]
+impl From<PluginError> for Failure {
+    fn from(error: PluginError) -> Self {
+        let exit = match &error {
+            PluginError::Read { source, .. } => exit_of(source),
+            _ => Exit::Failed,
+        };
+        let mut failure = Self::of(exit, error.code(), &error);
+        failure.help = error.help().map(str::to_owned);
         failure
     }
 }

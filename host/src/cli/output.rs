@@ -41,6 +41,36 @@ impl Output {
     }
 }
 
+/// One JSON document that ends with a list, written item by item.
+pub(crate) struct JsonList<'a> {
+    out: &'a mut Output,
+    empty: bool,
+}
+
+impl<'a> JsonList<'a> {
+    /// Begins with the fields of `head`, an object, and the name of the list.
+    pub(crate) fn begin(head: &Value, name: &str, out: &'a mut Output) -> Result<Self, Failure> {
+        let mut head = head.to_string();
+        head.pop();
+        let name = Value::from(name);
+        out.bytes(format!("{head},{name}:[").as_bytes())?;
+        Ok(Self { out, empty: true })
+    }
+
+    /// Adds a JSON text as it is.
+    pub(crate) fn item(&mut self, item: &str) -> Result<(), Failure> {
+        if !self.empty {
+            self.out.bytes(b",")?;
+        }
+        self.empty = false;
+        self.out.bytes(item.as_bytes())
+    }
+
+    pub(crate) fn end(self) -> Result<(), Failure> {
+        self.out.line("]}")
+    }
+}
+
 /// A receiver that has read enough ends the command quietly; nothing else about it is an error.
 fn written(error: io::Error) -> Failure {
     if error.kind() == io::ErrorKind::BrokenPipe {

@@ -2,16 +2,18 @@
 
 use std::path::PathBuf;
 
+use cim_core::projection::Name;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use super::failure::{Exit, Failure};
+use super::failure::Failure;
 use super::output::Output;
-use crate::plugin::{Plugin as Loaded, PluginError, PluginOptions};
+use super::show::plain;
+use crate::plugin::{Plugin as Loaded, PluginOptions};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Plugin {
-    /// Load a plugin and show what it is; no event is handed to it
+    /// Load a plugin and show what it says of itself
     Inspect(Inspect),
 }
 
@@ -19,9 +21,12 @@ pub(crate) enum Plugin {
 #[command(after_help = "\
 Examples:
   cim plugin inspect activity.wasm
-  cim plugin inspect activity.wasm --json")]
+  cim plugin inspect activity.wasm --json
+
+A plugin is one WebAssembly component that imports nothing: it has no files, no network and no
+clock. One that does is refused here as everywhere.")]
 pub(crate) struct Inspect {
-    /// The plugin, a WebAssembly component
+    /// The plugin, a file `NAME.wasm`
     plugin: PathBuf,
     /// Print one JSON document
     #[arg(long)]
@@ -30,29 +35,37 @@ pub(crate) struct Inspect {
 
 impl Plugin {
     pub(crate) fn run(self, out: &mut Output) -> Result<(), Failure> {
-        let Self::Inspect(Inspect { plugin, json }) = self;
-        let plugin = Loaded::load(&plugin, &PluginOptions::default())?;
+        match self {
+            Self::Inspect(command) => command.run(out),
+        }
+    }
+}
+
+impl Inspect {
+    fn run(self, out: &mut Output) -> Result<(), Failure> {
+        let plugin = Loaded::load(&self.plugin, &PluginOptions::default())?;
         let descriptor = plugin.descriptor();
-        let event_types: Vec<_> = descriptor.event_types.iter().map(|t| t.as_str()).collect();
-        let collections: Vec<_> = descriptor.collections.iter().map(|c| c.as_str()).collect();
-        if json {
+        let types: Vec<_> = descriptor
+            .event_types
+            .iter()
+            .map(|name| name.as_str())
+            .collect();
+        let collections: Vec<_> = descriptor.collections.iter().map(Name::as_str).collect();
+        if self.json {
+            // What imports anything is not loaded.
+            let imports: [&str; 0] = [];
             return out.json(&json!({
                 "schema": "cim.plugin.inspect/v1",
                 "name": descriptor.name.as_str(),
                 "version": descriptor.version,
-                "event_types": event_types,
+                "event_types": types,
                 "collections": collections,
                 "hash": plugin.identity(),
                 "bytes": plugin.bytes(),
-                "imports": [],
                 "compiled_code_cached": plugin.was_cached(),
+                "imports": imports,
             }));
         }
-        let all = if event_types.is_empty() {
-            "all".to_owned()
-        } else {
-            event_types.join(" ")
-        };
         let code = if plugin.was_cached() {
             "taken from the cache"
         } else {
@@ -60,28 +73,24 @@ impl Plugin {
         };
         for (name, value) in [
             ("name", descriptor.name.to_string()),
-            ("version", descriptor.version.clone()),
-            ("event types", all),
-            ("collections", collections.join(" ")),
+            ("version", plain(&descriptor.version)),
+            ("event types", or(&types, "all")),
+            ("collections", or(&collections, "none")),
             ("hash", plugin.identity().to_owned()),
             ("bytes", plugin.bytes().to_string()),
             ("imports", "none".to_owned()),
             ("code", code.to_owned()),
         ] {
-            out.line(&format!("{name:<12} {value}"))?;
+            out.line(&format!("{name:<11}  {value}"))?;
         }
         Ok(())
     }
 }
 
-impl From<PluginError> for Failure {
-    fn from(error: PluginError) -> Self {
-        let mut failure = match &error {
-            PluginError::Read { path, source } => Self::file("read", path, source),
-            _ => Self::of(Exit::Failed, error.code(), &error),
-        };
-        failure.code = error.code();
-        failure.help = error.help().map(str::to_owned);
-        failure
+/// The names, or what an empty list means.
+fn or(names: &[&str], empty: &str) -> String {
+    match names {
+        [] => empty.to_owned(),
+        names => names.join(", "),
     }
 }

@@ -44,6 +44,11 @@ fn shown_body(recorded: &RecordedEvent) -> String {
     }
 }
 
+/// A text on one line, without what a terminal would obey.
+pub(crate) fn plain(text: &str) -> String {
+    text.chars().flat_map(escape_control).collect()
+}
+
 /// A terminal obeys control characters; a body must not command it.
 fn escape_control(character: char) -> impl Iterator<Item = char> {
     let escape = character.is_control();
@@ -91,10 +96,7 @@ pub(crate) fn page(read: &ReadEvent, subject: &str) -> Vec<String> {
         .collect();
     lines.push(String::new());
     match std::str::from_utf8(&event.body) {
-        Ok(text) => lines.extend(
-            text.lines()
-                .map(|line| line.chars().flat_map(escape_control).collect()),
-        ),
+        Ok(text) => lines.extend(text.lines().map(plain)),
         Err(_) => lines.push(shown_body(recorded)),
     }
     lines

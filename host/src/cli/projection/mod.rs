@@ -1,49 +1,34 @@
 //! `cim projection`.
 
-mod list;
 mod parked;
 mod query;
 #[cfg(feature = "plugin")]
 mod run;
-mod show;
+mod status;
 
-use cim_core::projection::Name;
+use std::path::PathBuf;
+
 use clap::{Args, Subcommand};
 
-use super::failure::{Exit, Failure};
+use super::failure::Failure;
 use super::output::Output;
-use super::place::{Place, sqlite_path};
-use crate::projector::{ProjectorError, ReadModelError};
+use super::place::Place;
+use crate::projector::ReadModelError;
 use crate::sqlite::ReadModel;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Projection {
-    /// Run a plugin over the store's events into a read model
+    /// Run a plugin over the store's events
     #[cfg(feature = "plugin")]
     Run(run::Run),
-    /// List the projections of a read model
-    List(list::List),
+    /// List projections, with their state and how far they are behind
+    List(status::List),
     /// Show how a projection stands
-    Show(show::Show),
-    /// Read documents of a projection
+    Show(status::Show),
+    /// Print documents of a collection
     Query(query::Query),
-    /// List the events that a projection has set aside
+    /// List the events that a projection has set aside, and why
     Parked(parked::Parked),
-}
-
-/// Where the read model is.
-#[derive(Args, Debug)]
-pub(crate) struct From {
-    /// The read model, `sqlite:FILE`; by default it is in the store's own file
-    #[arg(long, value_name = "URL")]
-    from: Option<String>,
-}
-
-impl From {
-    fn open(&self, place: &Place) -> Result<ReadModel, Failure> {
-        let url = self.from.as_ref().unwrap_or(&place.url);
-        Ok(ReadModel::open(&sqlite_path(url)?)?)
-    }
 }
 
 impl Projection {
@@ -51,7 +36,7 @@ impl Projection {
         match self {
             #[cfg(feature = "plugin")]
             Self::Run(command) => command.run(place, out).await,
-            Self::List(command) => command.run(place, out),
+            Self::List(command) => command.run(place, out).await,
             Self::Show(command) => command.run(place, out).await,
             Self::Query(command) => command.run(place, out),
             Self::Parked(command) => command.run(place, out),
@@ -59,62 +44,76 @@ impl Projection {
     }
 }
 
-impl std::convert::From<ReadModelError> for Failure {
-    fn from(error: ReadModelError) -> Self {
-        let (exit, help) = match &error {
-            ReadModelError::NotFound { .. } => (
-                Exit::NotFound,
-                "`cim projection run PLUGIN` makes one; name another with `--from URL`",
-            ),
-            ReadModelError::NoProjection { .. } => (
-                Exit::NotFound,
-                "`cim projection list` shows those that are there; `--from URL` names another \
-                 read model",
-            ),
-            ReadModelError::NoCollection { .. } => {
-                (Exit::NotFound, "name a collection of the projection")
-            }
-            ReadModelError::TableTaken { .. } => (
-                Exit::Failed,
-                "keep one of the projections in another file: `--into sqlite:FILE`",
-            ),
-            ReadModelError::Foreign { .. } => (
-                Exit::Failed,
-                "name another file, for example `sqlite:views.db`",
-            ),
-            ReadModelError::Io { .. } => (
-                Exit::Failed,
-                "check that the file and its folder are there and may be written",
-            ),
-        };
-        Self::of(exit, error.code(), &error).help(help)
-    }
+/// Which file of read models a command reads.
+#[derive(Args, Debug)]
+struct Models {
+    /// The file of the documents, for example `sqlite:views.db`; by default the store's own
+    #[arg(long, value_name = "URL")]
+    from: Option<String>,
 }
 
-impl std::convert::From<ProjectorError> for Failure {
-    fn from(error: ProjectorError) -> Self {
-        let help = error.help();
-        let code = error.code();
-        match error {
-            ProjectorError::ReadModel(error) => error.into(),
-            ProjectorError::Store(error) => error.into(),
-            ProjectorError::Failed { ref name, .. } => Self::of(Exit::Unhealthy, code, &error)
-                .help(format!(
-                    "`cim projection parked {name}` shows what is set aside; mend the plugin, \
-                     then run it with `--restart`"
-                )),
-            other => {
-                let failure = Self::of(Exit::Failed, code, &other);
-                match help {
-                    Some(help) => failure.help(help),
-                    None => failure,
-                }
-            }
+impl Models {
+    fn open(&self, place: &Place) -> Result<ReadModel, Failure> {
+        Ok(ReadModel::open(&path(
+            self.from.as_deref(),
+            "--from",
+            place,
+        )?)?)
+    }
+
+    /// What went wrong, with a help that names this file.
+    fn failure(&self, error: ReadModelError) -> Failure {
+        let help = match &error {
+            ReadModelError::NoProjection { .. } => Some(format!(
+                "{} lists those that are there",
+                self.command("list")
+            )),
+            ReadModelError::NoCollection {
+                projection, known, ..
+            } => known.first().map(|collection| {
+                format!(
+                    "name one of its own, for example {}",
+                    self.command(&format!("query {projection} {collection}"))
+                )
+            }),
+            _ => None,
+        };
+        let failure = Failure::from(error);
+        match help {
+            Some(help) => failure.help(help),
+            None => failure,
         }
     }
+
+    /// A command on the same file, to be typed.
+    fn command(&self, rest: &str) -> String {
+        command(rest, self.from.as_deref().map(|url| ("--from", url)))
+    }
 }
 
-/// Takes the name of a projection or a collection.
-fn name(text: &str) -> Result<Name, cim_core::projection::ProjectionNameError> {
-    Name::new(text)
+/// A command in the way it is typed.
+fn command(rest: &str, option: Option<(&str, &str)>) -> String {
+    match option {
+        Some((option, value)) => format!("`cim projection {rest} {option} {value}`"),
+        None => format!("`cim projection {rest}`"),
+    }
+}
+
+/// The file of read models that `option` names, else the store's own.
+fn path(url: Option<&str>, option: &str, place: &Place) -> Result<PathBuf, Failure> {
+    let Some(url) = url else {
+        return super::place::sqlite_path(&place.url);
+    };
+    if let Some(path) = url.strip_prefix("sqlite:").filter(|path| !path.is_empty()) {
+        return Ok(PathBuf::from(path));
+    }
+    let failure = match url.split_once("://") {
+        Some(("nats" | "tls" | "ws" | "wss", _)) => Failure::usage(format!(
+            "`{url}`: this version keeps documents in SQLite only"
+        )),
+        _ => Failure::usage(format!("`{url}` is not the URL of a file of documents")),
+    };
+    Err(failure.help(format!(
+        "write `sqlite:FILE`, for example `{option} sqlite:views.db`"
+    )))
 }

@@ -5,15 +5,21 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use bytes::Bytes;
+use cim_core::projection::Name;
+use cim_core::projection::machine::State;
 use clap::Args;
-use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use indicatif::ProgressBar;
 use serde_json::json;
 
-use super::super::failure::Failure;
-use super::super::output::{Output, count, progress, say};
-use super::super::place::{Absent, Place, sqlite_path};
+use super::{command, path};
+use crate::cli::failure::Failure;
+use crate::cli::output::{Output, count, progress, say};
+use crate::cli::place::{Absent, Place};
 use crate::plugin::{Plugin, PluginOptions};
-use crate::projector::{Progress, Projector, ProjectorOptions, Start, Until};
+use crate::projector::{
+    Handler as _, Progress, Projector, ProjectorError, ProjectorOptions, Start, Until,
+};
 use crate::sqlite::ReadModel;
 
 #[derive(Args, Debug)]
@@ -21,55 +27,59 @@ use crate::sqlite::ReadModel;
 Examples:
   cim projection run activity.wasm
   cim projection run activity.wasm --follow
-  cim projection run activity.wasm --into sqlite:views.db --restart
+  cim projection run activity.wasm --into sqlite:views.db --json
+  cim projection run activity.wasm --restart
 
-Documents and checkpoint are committed together, so a run that was stopped goes on where it was and
-every event takes effect once. An event that the plugin cannot handle is parked, and later events of
-its aggregate wait behind it. A plugin whose file has changed is refused until --restart.")]
+It goes on where it was. Documents and checkpoint are written together, so every event takes effect
+exactly once, whatever is stopped when. An event that the plugin faults on is set aside, and so are
+the later events of its aggregate; all others go on. Exit code 7 when the projection cannot go on.")]
 pub(crate) struct Run {
-    /// The plugin, a WebAssembly component
+    /// The plugin, a file `NAME.wasm`
     plugin: PathBuf,
-    /// End when all that was there is handled; this is the default
+    /// End when all is handled that was there at the start, as by default
     #[arg(long, conflicts_with = "follow")]
     once: bool,
-    /// Go on with new events until Ctrl-C
+    /// Handle new events as they are stored, until Ctrl-C
     #[arg(long)]
     follow: bool,
-    /// The read model, `sqlite:FILE`, made if it is absent; by default the store's own file
+    /// The file for the documents, made if absent; by default the store's own
     #[arg(long, value_name = "URL")]
     into: Option<String>,
-    /// The plugin's configuration: text, `@FILE`, or `-` for standard input
-    #[arg(long, value_name = "TEXT", default_value = "")]
-    config: String,
-    /// Empty the projection's documents and start over
+    /// What the plugin is told before the first event; `@FILE` reads it from a file, `-` from
+    /// standard input
+    #[arg(long, value_name = "JSON|@FILE|-")]
+    config: Option<String>,
+    /// Start over: throw the projection's documents and parked events away
     #[arg(long)]
     restart: bool,
-    /// The time of a call in milliseconds, besides 20 µs for each event
-    #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u64).range(1..=60_000))]
+    /// The time that a call of the plugin may take, besides 20 µs for each event; 250 by default
+    #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u64).range(1..=MAX_TIME_MS))]
     time_limit_ms: Option<u64>,
-    /// The memory of the plugin in MiB
-    #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u32).range(1..=2048))]
+    /// The memory that the plugin may take; 64 by default
+    #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u32).range(1..=MAX_MEMORY_MIB))]
     memory_limit_mib: Option<u32>,
     /// Print one JSON document
     #[arg(long)]
     json: bool,
 }
 
+/// The longest time limit that is taken: an hour.
+const MAX_TIME_MS: u64 = 3_600_000;
+
+/// The largest memory limit that is taken: all that 32 bits address.
+const MAX_MEMORY_MIB: i64 = 4096;
+
 impl Run {
     pub(crate) async fn run(self, place: &Place, out: &mut Output) -> Result<(), Failure> {
-        // A plugin that cannot be run must not leave tables behind, so the read model comes last.
+        let path = path(self.into.as_deref(), "--into", place)?;
+        let config = self.config()?;
         let store = place.open(Absent::Refuse)?;
-        let mut options = PluginOptions::default();
-        if let Some(time) = self.time_limit_ms {
-            options.limits.time = Duration::from_millis(time);
-        }
-        if let Some(memory) = self.memory_limit_mib {
-            options.limits.memory_bytes = (memory as usize) << 20;
-        }
-        let plugin = Plugin::load(&self.plugin, &options)?;
-        let handler = plugin.handler(self.config()?)?;
-        let url = self.into.as_ref().unwrap_or(&place.url);
-        let read_model = ReadModel::open_or_create(&sqlite_path(url)?)?;
+        // A wrong plugin must not leave an empty file behind, so the file comes last.
+        let plugin = Plugin::load(&self.plugin, &self.options())?;
+        let handler = plugin.handler(config)?;
+        let read_model = ReadModel::open_or_create(&path)?;
+
+        let name = handler.descriptor().name.clone();
         let options = ProjectorOptions {
             start: if self.restart {
                 Start::Restart
@@ -78,76 +88,184 @@ impl Run {
             },
             ..ProjectorOptions::default()
         };
-        let bar = progress("projecting");
-        let moved = bar.clone();
-        let projector = Projector::new(store.clone(), Box::new(handler), read_model, options)
-            .with_progress(move |progress| {
-                let position = |position: Option<cim_core::version::Position>| {
-                    position.map_or(0, |position| position.get())
-                };
-                moved.set_length(position(progress.last));
-                moved.set_position(position(progress.position));
-                moved.set_message(match progress.lag() {
-                    0 => progress.state.to_string(),
-                    lag => format!("{}, {lag} behind", progress.state),
-                });
-            });
         let until = if self.follow {
-            say("Following; Ctrl-C ends it.");
-            Until::Stopped(tokio::signal::ctrl_c().map(|_| ()).boxed())
+            Until::Stopped(asked_to_stop()?)
         } else {
             Until::CaughtUp
         };
+        let bar = progress("projecting");
+        let mut talk = Talk {
+            name: name.clone(),
+            follow: self.follow,
+            bar: bar.clone(),
+            told: None,
+        };
+        let projector = Projector::new(store.clone(), Box::new(handler), read_model, options)
+            .with_progress(move |progress| talk.tell(progress));
         let ended = projector.run(until).await;
         bar.finish_and_clear();
-        let ended = ended?;
-        let name = plugin.descriptor().name.as_str();
-        self.report(name, &ended, out)?;
+        let progress = ended.map_err(|error| self.failure(error))?;
+        self.report(&name, &progress, out)?;
         Ok(store.close().await?)
     }
 
-    fn config(&self) -> Result<Bytes, Failure> {
-        if self.config == "-" {
-            let mut bytes = Vec::new();
-            std::io::stdin().lock().read_to_end(&mut bytes)?;
-            return Ok(bytes.into());
+    fn options(&self) -> PluginOptions {
+        let mut options = PluginOptions::default();
+        if let Some(limit) = self.time_limit_ms {
+            options.limits.time = Duration::from_millis(limit);
         }
-        let Some(path) = self.config.strip_prefix('@') else {
-            return Ok(Bytes::from(self.config.clone()));
-        };
-        std::fs::read(path).map(Bytes::from).map_err(|error| {
-            Failure::file("read", path.as_ref(), &error)
-                .help("`--config @FILE` reads the configuration from a file")
-        })
+        if let Some(limit) = self.memory_limit_mib {
+            let bytes = u64::from(limit) << 20;
+            options.limits.memory_bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+        }
+        options
     }
 
-    fn report(&self, name: &str, ended: &Progress, out: &mut Output) -> Result<(), Failure> {
-        let position = ended.position.map(|position| position.get());
-        if self.json {
-            return out.json(&json!({
-                "schema": "cim.projection.run/v1",
-                "projection": name,
-                "state": ended.state.as_str(),
-                "position": position,
-                "events": ended.events,
-                "lag": ended.lag(),
-                "parked_aggregates": ended.parked_aggregates,
-            }));
+    fn config(&self) -> Result<Bytes, Failure> {
+        let Some(text) = &self.config else {
+            return Ok(Bytes::new());
+        };
+        let bytes = if text == "-" {
+            let mut bytes = Vec::new();
+            std::io::stdin().lock().read_to_end(&mut bytes)?;
+            bytes.into()
+        } else if let Some(path) = text.strip_prefix('@') {
+            std::fs::read(path).map(Bytes::from).map_err(|error| {
+                Failure::file("read", path.as_ref(), &error)
+                    .help("`--config @FILE` reads the configuration from a file")
+            })?
+        } else {
+            Bytes::from(text.clone())
+        };
+        match serde_json::from_slice::<serde::de::IgnoredAny>(&bytes) {
+            Ok(_) => Ok(bytes),
+            Err(error) => Err(
+                Failure::usage(format!("the configuration is no JSON: {error}"))
+                    .help("quote it for the shell, for example `--config '{\"depth\":2}'`"),
+            ),
         }
-        out.line(&format!(
-            "{name}: {} handled, {}, at position {}, {} behind",
-            count(ended.events, "event"),
-            ended.state,
-            position.unwrap_or(0),
-            ended.lag(),
-        ))?;
+    }
+
+    /// A command on the documents of this run.
+    fn command(&self, rest: &str) -> String {
+        command(rest, self.into.as_deref().map(|url| ("--from", url)))
+    }
+
+    /// Why it ended, with what to do next.
+    fn failure(&self, error: ProjectorError) -> Failure {
+        let parked = match &error {
+            ProjectorError::Failed { name, .. } => Some(self.command(&format!("parked {name}"))),
+            _ => None,
+        };
+        let failure = Failure::from(error);
+        match parked {
+            Some(parked) if failure.code == "too-many-parked" => failure.help(format!(
+                "{parked} tells why; mend the plugin and start over with `--restart`"
+            )),
+            _ => failure,
+        }
+    }
+
+    fn report(&self, name: &Name, progress: &Progress, out: &mut Output) -> Result<(), Failure> {
+        let position = progress.position.map(|position| position.get());
+        if self.json {
+            out.json(&json!({
+                "schema": "cim.projection.run/v1",
+                "projection": name.as_str(),
+                "state": progress.state.as_str(),
+                "position": position,
+                "events": progress.events,
+                "lag": {"events": progress.lag()},
+                "parked_aggregates": progress.parked_aggregates,
+            }))?;
+        } else {
+            out.line(&format!(
+                "{name}: {}, position {}, {}, {} behind",
+                count(progress.events, "event"),
+                position.unwrap_or(0),
+                progress.state,
+                progress.lag(),
+            ))?;
+        }
         out.flush()?;
-        if ended.parked_aggregates > 0 {
+        if progress.parked_aggregates > 0 {
             say(&format!(
-                "{} parked: `cim projection parked {name}` shows why",
-                count(ended.parked_aggregates as u64, "aggregate")
+                "warning: {}; {} tells which events, and why",
+                stand_still(progress.parked_aggregates),
+                self.command(&format!("parked {name}")),
             ));
         }
         Ok(())
+    }
+}
+
+/// What people are told while it runs.
+struct Talk {
+    name: Name,
+    follow: bool,
+    bar: ProgressBar,
+    /// The last state that was told.
+    told: Option<State>,
+}
+
+impl Talk {
+    fn tell(&mut self, progress: &Progress) {
+        let lag = progress.lag();
+        self.bar.set_length(progress.events + lag);
+        self.bar.set_position(progress.events);
+        self.bar
+            .set_message(format!("{}: {}, {lag} behind", self.name, progress.state));
+        // At the end of a run that has one, the same is said once more.
+        if !self.follow || self.told == Some(progress.state) {
+            return;
+        }
+        let caught_up = progress.state != State::CatchingUp;
+        if caught_up && matches!(self.told, None | Some(State::CatchingUp)) {
+            self.say("Caught up; new events follow.");
+        }
+        if progress.state == State::Parked {
+            self.say(&format!(
+                "warning: {}",
+                stand_still(progress.parked_aggregates)
+            ));
+        }
+        self.told = Some(progress.state);
+    }
+
+    /// Says it above the bar.
+    fn say(&self, text: &str) {
+        self.bar.suspend(|| say(text));
+    }
+}
+
+fn stand_still(aggregates: usize) -> String {
+    match aggregates {
+        1 => "1 aggregate is parked: its documents stand still".to_owned(),
+        more => format!("{more} aggregates are parked: their documents stand still"),
+    }
+}
+
+/// Ready when the person or the system asks for the end.
+fn asked_to_stop() -> Result<BoxFuture<'static, ()>, Failure> {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        // Registered now, so that no signal of the run's start is missed.
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut terminate = signal(SignalKind::terminate())?;
+        Ok(Box::pin(async move {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+        }))
+    }
+    #[cfg(not(unix))]
+    {
+        Ok(Box::pin(async {
+            if tokio::signal::ctrl_c().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }))
     }
 }
