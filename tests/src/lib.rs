@@ -7,6 +7,7 @@ pub mod histories;
 mod plugins;
 pub mod program;
 pub mod random;
+pub mod receipt;
 pub mod work;
 
 pub use binary::cim_binary;

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use cim_tests::program::{Ran, cim, verify_in_node};
 use cim_tests::random::Random;
+use cim_tests::receipt;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -26,20 +27,8 @@ struct Receipt {
 
 impl Receipt {
     /// `None` only where `CIM_NO_RECEIPT=1`.
-    #[expect(clippy::print_stdout, reason = "a test that does nothing must say so")]
     fn find() -> Option<Self> {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data/receipt.csv");
-        let text = match fs::read_to_string(&path) {
-            Ok(text) => text,
-            Err(_) if std::env::var("CIM_NO_RECEIPT").as_deref() == Ok("1") => {
-                println!("CIM_NO_RECEIPT=1: nothing was tested on the permit log");
-                return None;
-            }
-            Err(error) => panic!(
-                "`../shared/data/receipt.csv` beside the workspace cannot be read: {error}; put it \
-                 there, or set CIM_NO_RECEIPT=1 to do without this test"
-            ),
-        };
+        let text = fs::read_to_string(receipt::path()?).expect("the log is UTF-8");
         // So a line is a row, and rows may be cut and shuffled as lines.
         assert!(!text.contains('"'), "a field is quoted");
         let mut rows: Vec<String> = text.lines().map(str::to_owned).collect();

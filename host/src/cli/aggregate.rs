@@ -1,7 +1,7 @@
 //! `cim aggregate`.
 
 use cim_core::aggregate::HistorySummary;
-use cim_core::chain::NOT_PROVEN;
+use cim_core::chain::Verified;
 use cim_core::time::Timestamp;
 use cim_core::version::Version;
 use clap::{Args, Subcommand};
@@ -159,7 +159,7 @@ impl Show {
             )
             .help("leave `--at` out to see it as it is now"));
         }
-        let verified = verified.map_or("nothing", |verified| verified.as_str());
+        let verified = verified.unwrap_or(Verified::Cid);
         if self.json {
             let types: Value = summary
                 .event_types
@@ -176,8 +176,8 @@ impl Show {
                 "first_time": first.to_string(),
                 "last_time": last.to_string(),
                 "event_types": types,
-                "verified": verified,
-                "not_proven": NOT_PROVEN,
+                "verified": verified.as_str(),
+                "not_proven": verified.not_proven(),
             }));
         }
         out.line(&format!("{key}"))?;
@@ -191,7 +191,7 @@ impl Show {
             out.line(&format!("{count:>10}  {name}"))?;
         }
         out.flush()?;
-        say(NOT_PROVEN);
+        say(verified.not_proven());
         Ok(())
     }
 }

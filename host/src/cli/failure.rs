@@ -179,10 +179,8 @@ impl From<AppendError> for Failure {
         let failure = Self::of(exit, error.code(), &error);
         match &error {
             AppendError::Conflict { aggregate, .. } => failure.help(format!(
-                "look at what is there with `cim read {}/{} {}`, decide anew, and append again",
-                aggregate.namespace.tokens()[2],
-                aggregate.entity,
-                aggregate.id
+                "look at what is there with `cim read {}.{} {}`, decide anew, and append again",
+                aggregate.namespace, aggregate.entity, aggregate.id
             )),
             AppendError::Rejected {
                 why: Rejection::EventIdReused { event },

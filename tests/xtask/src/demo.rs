@@ -7,6 +7,7 @@ use std::time::Instant;
 use crate::cim::Cim;
 use crate::failure::{Doing, Failure, NOT_FOUND};
 use crate::js;
+use crate::plugins;
 use crate::setup::{self, Needs};
 use crate::source::Source;
 use crate::workspace::Workspace;
@@ -64,6 +65,17 @@ pub(crate) fn run(
     let node = in_node(workspace, &cim, "forged.jsonl", FORGED)?;
     agree(&rust, &node)?;
 
+    title("Project into a read model: a plugin in a sandbox, which imports nothing");
+    let plugins = plugins::build(workspace)?;
+    let activity = plugins.join("activity.wasm");
+    for words in [&["plugin", "inspect"][..], &["projection", "run"]] {
+        cim.other("cim").args(words).arg(&activity).run()?;
+    }
+    for collection in ["types", "pairs"] {
+        cim.run(&format!("projection query activity {collection}"))
+            .run()?;
+    }
+
     next(&cim, &entity, &id);
     println!("\nDone in {:.0} s.", start.elapsed().as_secs_f64());
     Ok(())
@@ -112,6 +124,8 @@ fn next(cim: &Cim, entity: &str, id: &str) {
         format!("cim append {entity} {id} NoteTaken --data '{{\"text\":\"hello\"}}'"),
         "cim tail".to_owned(),
         format!("cim verify {entity} {id}"),
+        "cim projection query activity last".to_owned(),
+        "sqlite3 cim.db 'SELECT key, document FROM activity__types'".to_owned(),
         "cim --help".to_owned(),
     ] {
         println!("{line}");

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use cim_core::event::RecordedEvent;
 use cim_core::id::EventType;
+use cim_core::projection::check::Checks;
 use cim_core::projection::{Change, Descriptor, DocumentKey, Fault, Limits, Name};
 use cim_core::version::Position;
 
@@ -15,7 +16,7 @@ use crate::{Projection, guest};
 pub struct Native<P> {
     projection: P,
     descriptor: Descriptor,
-    limits: Limits,
+    checks: Checks,
 }
 
 impl<P: Projection> Native<P> {
@@ -29,10 +30,11 @@ impl<P: Projection> Native<P> {
     ///
     /// When its descriptor has a name that is not one.
     pub fn new(config: &[u8]) -> Result<Self, Fault> {
+        let descriptor = descriptor::<P>();
         Ok(Self {
             projection: guest::init(config).map_err(fault)?,
-            descriptor: descriptor::<P>(),
-            limits: Limits::default(),
+            checks: Checks::new(&descriptor, Limits::default()),
+            descriptor,
         })
     }
 
@@ -57,7 +59,7 @@ impl<P: Projection> Native<P> {
         events: impl IntoIterator<Item = (Position, &'a RecordedEvent)>,
     ) -> Result<Vec<DocumentKey>, Fault> {
         let keys = guest::keys(&self.projection, &columns::pack(events)?).map_err(fault)?;
-        columns::unpack_keys(&keys, &self.descriptor.collections, &self.limits)
+        columns::unpack_keys(keys, &self.checks)
     }
 
     /// The changes that these events make; `documents` stand in the order of the keys.
@@ -71,9 +73,9 @@ impl<P: Projection> Native<P> {
         documents: &[Option<Bytes>],
     ) -> Result<Vec<Change>, Fault> {
         let events = columns::pack(events)?;
-        let read = columns::pack_documents(documents);
+        let read = columns::pack_documents(documents)?;
         let changes = guest::apply(&self.projection, &events, read).map_err(fault)?;
-        columns::unpack_changes(&changes, &self.descriptor.collections, &self.limits)
+        columns::unpack_changes(changes, &self.checks)
     }
 }
 
