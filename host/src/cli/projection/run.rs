@@ -16,7 +16,7 @@ use super::{command, path};
 use crate::cli::failure::Failure;
 use crate::cli::output::{Output, count, progress, say};
 use crate::cli::place::{Absent, Place};
-use crate::plugin::{Plugin, PluginOptions};
+use crate::plugin::{Plugin, PluginError, PluginOptions};
 use crate::projector::{
     Handler as _, Progress, Projector, ProjectorError, ProjectorOptions, Start, Until,
 };
@@ -75,8 +75,9 @@ impl Run {
         let config = self.config()?;
         let store = place.open(Absent::Refuse)?;
         // A wrong plugin must not leave an empty file behind, so the file comes last.
-        let plugin = Plugin::load(&self.plugin, &self.options())?;
-        let handler = plugin.handler(config)?;
+        let plugin = Plugin::load(&self.plugin, &self.options());
+        let handler = plugin.and_then(|plugin| plugin.handler(config));
+        let handler = handler.map_err(|error| self.refused(error))?;
         let read_model = ReadModel::open_or_create(&path)?;
 
         let name = handler.descriptor().name.clone();
@@ -143,6 +144,28 @@ impl Run {
                 Failure::usage(format!("the configuration is no JSON: {error}"))
                     .help("quote it for the shell, for example `--config '{\"depth\":2}'`"),
             ),
+        }
+    }
+
+    /// Why the plugin is not loaded. A limit can be raised here.
+    fn refused(&self, error: PluginError) -> Failure {
+        let help = match &error {
+            PluginError::Fault { fault, .. } if fault.code == "out-of-time" => {
+                Some("allow more with `--time-limit-ms`")
+            }
+            PluginError::Fault { fault, .. } if fault.code == "out-of-memory" => {
+                Some("allow more with `--memory-limit-mib`")
+            }
+            // A plugin may need more from the start.
+            PluginError::Invalid { .. } if self.memory_limit_mib.is_some() => {
+                Some("try it without `--memory-limit-mib`")
+            }
+            _ => None,
+        };
+        let failure = Failure::from(error);
+        match help {
+            Some(help) => failure.help(help),
+            None => failure,
         }
     }
 
