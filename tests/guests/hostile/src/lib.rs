@@ -10,9 +10,7 @@
 use std::cell::OnceCell;
 use std::hint::black_box;
 
-use crate::bindings::cim::plugin::types::{
-    Batch, Changes, Descriptor, Documents, Failure, KeySet,
-};
+use crate::bindings::cim::plugin::types::{Batch, Changes, Descriptor, Documents, Failure, KeySet};
 use crate::bindings::exports::cim::plugin::{lifecycle, projection};
 
 #[allow(unsafe_code, missing_docs, reason = "generated code")]
