@@ -2,7 +2,6 @@
 
 use std::io::Read as _;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use bytes::Bytes;
 use cim_core::append::{Append, AppendError, Appended};
@@ -22,11 +21,7 @@ use super::place::{Absent, Place};
 use super::show;
 use crate::clock;
 use crate::import::json::Json;
-use crate::store::EventStore;
-
-/// How often an append of unknown outcome is tried again, and after how long.
-const RETRIES: u32 = 5;
-const RETRY_PAUSE: Duration = Duration::from_millis(200);
+use crate::store::retry::append_surely;
 
 #[derive(Args, Debug)]
 #[command(after_help = "\
@@ -148,15 +143,19 @@ impl AppendEvent {
         };
         let time = event.timestamp;
         let append = Append::new(key.clone(), self.expected, vec![event]);
-        let appended = append_surely(&*store, append)
-            .await
-            .map_err(|error| match error {
+        let mut answers =
+            append_surely(&*store, vec![append])
+                .await
+                .map_err(|error| {
+                    match error {
                 AppendError::Unknown { .. } => Failure::from(error).help(format!(
                     "run the same command again with `--event-id {id} --time {time}`: the event is \
                  stored once at most"
                 )),
-                definite => definite.into(),
-            })?;
+                definite => Failure::from(definite),
+            }
+                })?;
+        let appended = answers.pop().expect("one answer for one append");
         let outcome = match appended {
             Appended::Committed(_) => "committed",
             Appended::AlreadyCommitted(_) => "already-committed",
@@ -205,22 +204,6 @@ impl AppendEvent {
                 .help("`--data @FILE` reads the payload from a file")
         })
     }
-}
-
-/// Appends, and appends again what is not known to be stored.
-async fn append_surely(store: &dyn EventStore, append: Append) -> Result<Appended, AppendError> {
-    let mut answer = store.append(append).await;
-    for _ in 0..RETRIES {
-        let Err(AppendError::Unknown { retry_token, .. }) = answer else {
-            break;
-        };
-        tokio::time::sleep(RETRY_PAUSE).await;
-        answer = store
-            .append_again(retry_token)
-            .await
-            .map(|mut answers| answers.pop().expect("one answer for one append"));
-    }
-    answer
 }
 
 #[cfg(test)]

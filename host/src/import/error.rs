@@ -96,7 +96,8 @@ pub enum ImportError {
         /// The CID in the store.
         found: Cid,
     },
-    /// A step was not stored; the steps before it were.
+    /// A step was not stored; the steps before it were. Of a broken history that was found before
+    /// the first step, nothing was written.
     Append(AppendError),
     /// The store failed.
     Store(StoreError),
@@ -232,6 +233,18 @@ impl ImportError {
             column,
             fault: Box::new(fault),
         }
+    }
+}
+
+/// Names the aggregate whose history could not be read through.
+pub(super) fn broken(aggregate: &AggregateKey, error: StoreError) -> ImportError {
+    match error {
+        StoreError::Invalid(invalid) => ImportError::Append(AppendError::Broken {
+            aggregate: aggregate.clone(),
+            position: invalid.position,
+            why: invalid.why,
+        }),
+        other => ImportError::Store(other),
     }
 }
 

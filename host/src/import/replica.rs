@@ -11,7 +11,7 @@ use futures_util::future::join_all;
 use futures_util::stream::TryStreamExt as _;
 
 use super::error::ImportError;
-use super::run::append_surely;
+use crate::store::retry::append_surely;
 use crate::store::{EventStore, Query, StoreError};
 
 /// The most bytes of bodies that wait to be stored.

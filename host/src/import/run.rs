@@ -1,27 +1,24 @@
 //! Taking a plan into a store: what is there already is left alone, the rest is appended.
 
 use std::collections::{HashMap, HashSet};
-use std::time::Duration;
 
-use cim_core::append::{Append, AppendError, Appended, MAX_APPEND_EVENTS};
+use cim_core::append::{Append, AppendError, MAX_APPEND_EVENTS};
+use cim_core::chain;
 use cim_core::id::{AggregateId, AggregateKey, EventId};
 use cim_core::time::Timestamp;
-use cim_core::version::{ExpectedVersion, Version};
+use cim_core::version::{ExpectedVersion, Position, Version};
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 
-use super::error::ImportError;
+use super::error::{ImportError, broken};
 use super::plan::{Plan, Planned};
-use crate::store::{EventStore, Query, StoreError};
+use crate::store::retry::append_surely;
+use crate::store::{EventStore, Query};
 
 /// The most bytes of bodies in one step, so that a step of large events stays small in memory.
 const MAX_STEP_BYTES: usize = 16 << 20;
 
 /// How many histories are read at the same time.
 const READERS: usize = 4;
-
-/// How often an append of unknown outcome is tried again, and after how long.
-const RETRIES: u32 = 5;
-const RETRY_PAUSE: Duration = Duration::from_millis(200);
 
 /// What to do with a new row that is older than its aggregate's last event.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -55,8 +52,10 @@ pub struct Imported {
 ///
 /// # Errors
 ///
-/// [`ImportError::Late`], with nothing written; [`ImportError::Store`]; [`ImportError::Append`]
-/// when a step could not be stored, with the steps before it written.
+/// [`ImportError::Late`], and [`ImportError::Append`] with [`AppendError::Broken`] when the last
+/// event of an aggregate that gets new rows is altered, with nothing written;
+/// [`ImportError::Store`]; [`ImportError::Append`] when a step could not be stored, with the steps
+/// before it written.
 pub async fn run(
     store: &dyn EventStore,
     mut plan: Plan,
@@ -72,6 +71,7 @@ pub async fn run(
     };
     let mut heads = take_new(store, &mut plan).await?;
     imported.present = imported.events - plan.events.len() as u64;
+    refuse_broken(&plan, &heads)?;
     if late == Late::Refuse {
         refuse_late(&plan, &heads)?;
     }
@@ -103,10 +103,12 @@ pub async fn run(
 }
 
 /// What the store has of an aggregate.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Known {
     version: Option<Version>,
     time: Option<Timestamp>,
+    /// Where its last event stands and what is wrong with it.
+    broken: Option<(Position, String)>,
 }
 
 /// Leaves in the plan only what the store does not have, and says where its aggregates stand.
@@ -133,22 +135,50 @@ async fn take_new(
     Ok(known)
 }
 
-/// Reads the ids of a history's events.
+/// Reads the ids of a history's events, and checks the last one: nothing links to an altered event.
 async fn history(
     store: &dyn EventStore,
     key: AggregateKey,
-) -> Result<(AggregateId, Known, Vec<EventId>), StoreError> {
+) -> Result<(AggregateId, Known, Vec<EventId>), ImportError> {
     let id = key.id.clone();
     let (mut known, mut ids) = (Known::default(), Vec::new());
     if store.head(&key).await?.is_some() {
-        let mut events = store.read(Query::history(key));
-        while let Some(read) = events.try_next().await? {
+        let mut last = None;
+        let mut events = store.read(Query::history(key.clone()));
+        while let Some(read) = events
+            .try_next()
+            .await
+            .map_err(|error| broken(&key, error))?
+        {
+            ids.push(read.event.event.id);
+            last = Some(read);
+        }
+        if let Some(read) = last {
             known.version = Some(read.event.version);
             known.time = Some(read.event.event.timestamp);
-            ids.push(read.event.event.id);
+            known.broken = chain::check_cid(&read.event)
+                .err()
+                .map(|error| (read.position, error.to_string()));
         }
     }
     Ok((id, known, ids))
+}
+
+/// Refuses a plan as a whole when a store could take only a part of it.
+fn refuse_broken(plan: &Plan, heads: &HashMap<AggregateId, Known>) -> Result<(), ImportError> {
+    let known = |planned: &Planned| heads.get(&planned.id)?.broken.clone();
+    let found = plan
+        .events
+        .iter()
+        .find_map(|planned| Some((planned, known(planned)?)));
+    match found {
+        None => Ok(()),
+        Some((planned, (position, why))) => Err(ImportError::Append(AppendError::Broken {
+            aggregate: plan.key(&planned.id),
+            position,
+            why,
+        })),
+    }
 }
 
 fn refuse_late(plan: &Plan, heads: &HashMap<AggregateId, Known>) -> Result<(), ImportError> {
@@ -188,24 +218,6 @@ fn appends(plan: &Plan, step: Vec<Planned>, heads: &HashMap<AggregateId, Known>)
         }
     }
     appends
-}
-
-/// Appends, and appends again what is not known to be stored.
-pub(super) async fn append_surely(
-    store: &dyn EventStore,
-    appends: Vec<Append>,
-) -> Result<Vec<Appended>, AppendError> {
-    let mut answer = store.append_many(appends).await;
-    for _ in 0..RETRIES {
-        match answer {
-            Err(AppendError::Unknown { retry_token, .. }) => {
-                tokio::time::sleep(RETRY_PAUSE).await;
-                answer = store.append_again(retry_token).await;
-            }
-            definite => return definite,
-        }
-    }
-    answer
 }
 
 #[cfg(test)]
@@ -282,6 +294,47 @@ mod tests {
             .await
             .expect("imported");
         assert_eq!(heads(&other).await, heads(&store).await);
+    }
+
+    #[tokio::test]
+    async fn a_broken_head_refuses_the_rows_behind_it_before_the_first_write() {
+        let store = MemoryStore::new(StoreTemplate::default());
+        let all = rows(0..2500);
+        import(&store, &all[..70], Late::Refuse)
+            .await
+            .expect("imported");
+        // The last event of `a6`, which gets no row of the first step.
+        let position = Position::new(70).expect("a position");
+        store.tamper(position, |event| event.event.body = "{}".into());
+        let mut grown = all[..70].to_vec();
+        grown.extend(
+            all[70..]
+                .iter()
+                .filter(|row| !row.starts_with("a6,"))
+                .cloned(),
+        );
+        let others = grown.clone();
+        grown.extend(
+            all[2000..]
+                .iter()
+                .filter(|row| row.starts_with("a6,"))
+                .cloned(),
+        );
+        let error = import(&store, &grown, Late::Refuse)
+            .await
+            .expect_err("a broken history");
+        assert!(
+            matches!(&error, ImportError::Append(AppendError::Broken { aggregate, position: at, .. })
+                if aggregate.to_string() == "o.u.d.e.a6" && *at == position),
+            "{error}"
+        );
+        let stored = store.last_position().await.expect("a store");
+        assert_eq!(stored, Some(position), "nothing is written");
+        // Who brings nothing for it is not stopped by it.
+        let imported = import(&store, &others, Late::Refuse)
+            .await
+            .expect("imported");
+        assert_eq!(imported.present, 70);
     }
 
     #[tokio::test]

@@ -5,6 +5,7 @@
 
 pub mod contract;
 mod query;
+pub(crate) mod retry;
 pub(crate) mod verify;
 
 use std::error::Error;
