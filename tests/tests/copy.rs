@@ -155,3 +155,38 @@ fn what_is_sound_is_saved_up_to_each_broken_event() {
     )
     .exits(0);
 }
+
+#[test]
+fn an_altered_target_does_not_pass_for_a_copy() {
+    let folder = store();
+    let folder = folder.path();
+    run(folder, "copy sqlite:cim.db sqlite:copy.db").exits(0);
+    sqlite3(
+        &folder.join("copy.db"),
+        "UPDATE events SET body = CAST('{}' AS BLOB) WHERE position = 2",
+    );
+    let refused = run(folder, "copy sqlite:cim.db sqlite:copy.db").exits(6);
+    assert!(
+        refused.stderr.starts_with("error: the history of"),
+        "{}",
+        refused.stderr
+    );
+}
+
+#[test]
+fn an_export_with_an_id_that_is_taken_is_refused_before_anything_is_written() {
+    let folder = store();
+    let folder = folder.path();
+    let id = "01934f4a-0000-7000-8000-000000000001";
+    let append = format!("append order order-z OrderPlaced --event-id {id}");
+    run(folder, &append).exits(0);
+    run(folder, "export whole.jsonl").exits(0);
+    let other = |line: &str| run(folder, &format!("--store sqlite:other.db {line}"));
+    other("init").exits(0);
+    let append = format!("append parcel parcel-1 ParcelSent --event-id {id}");
+    other(&append).exits(0);
+    let refused = other("import whole.jsonl").exits(2);
+    assert!(refused.stderr.contains(id), "{}", refused.stderr);
+    let stats = other("stats --json").exits(0).json();
+    assert_eq!(stats["events"], 1, "nothing was written");
+}

@@ -6,13 +6,16 @@
 use std::collections::HashSet;
 use std::io::{self, Read};
 
+use cim_core::append::{AppendError, Rejection};
 use cim_core::event::RecordedEvent;
 use cim_core::export::{ExportError, ExportReader, ExportReport, ExportVerifier};
+use cim_core::message::{MAX_EVENT_SIZE, event_size};
+use futures_util::TryStreamExt as _;
 
 use super::error::ImportError;
 use super::replica::Replica;
 use super::run::Imported;
-use crate::store::EventStore;
+use crate::store::{EventStore, Query};
 
 /// How much of the file is read at once.
 const PIECE: usize = 256 << 10;
@@ -27,7 +30,8 @@ pub type Open<'a> = dyn Fn() -> io::Result<Box<dyn Read + Send>> + Send + Sync +
 /// # Errors
 ///
 /// [`ImportError::Export`], [`ImportError::Filtered`], [`ImportError::Template`] and
-/// [`ImportError::Differs`], with nothing written; [`ImportError::Store`]; [`ImportError::Append`], with the events before it written.
+/// [`ImportError::Differs`], with nothing written; [`ImportError::Append`], with nothing written where
+/// the file or the store is at fault; [`ImportError::Store`].
 pub async fn run_export(
     store: &dyn EventStore,
     open: &Open<'_>,
@@ -40,11 +44,20 @@ pub async fn run_export(
     let template = &store.info().template;
     let mut replica = Replica::new(store);
     let mut types = HashSet::new();
+    // 16 bytes an event: ids must be known to be new before anything is written.
+    let mut ids = HashSet::new();
     let mut events = Events::open(open)?;
     while let Some(event) = events.next()? {
         let subject = template.event_subject(&event.aggregate, &event.event.operation);
         subject.map_err(ImportError::Template)?;
-        replica.has(&event).await?;
+        if !ids.insert(*event.event.id.as_uuid()) {
+            return Err(refused(Rejection::EventIdRepeated {
+                event: event.event.id,
+            }));
+        }
+        if !replica.has(&event).await? {
+            check_new(store, &event).await?;
+        }
         if !types.contains(&event.event.event_type) {
             types.insert(event.event.event_type);
         }
@@ -67,6 +80,27 @@ pub async fn run_export(
         aggregates: replica.aggregates(),
         types: types.len() as u64,
     })
+}
+
+/// Refuses an event that the store would not take: a later step must not fail for it.
+async fn check_new(store: &dyn EventStore, event: &RecordedEvent) -> Result<(), ImportError> {
+    let id = event.event.id;
+    let size = event_size(&event.event);
+    if size > MAX_EVENT_SIZE {
+        return Err(refused(Rejection::EventTooLarge { event: id, size }));
+    }
+    let query = Query {
+        event_id: Some(id),
+        ..Query::default()
+    };
+    match store.read(query).try_next().await? {
+        None => Ok(()),
+        Some(_) => Err(refused(Rejection::EventIdReused { event: id })),
+    }
+}
+
+fn refused(why: Rejection) -> ImportError {
+    ImportError::Append(AppendError::Rejected { why })
 }
 
 /// Verifies an export as a whole.

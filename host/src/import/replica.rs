@@ -10,9 +10,9 @@ use cim_core::version::{ExpectedVersion, Version};
 use futures_util::future::join_all;
 use futures_util::stream::TryStreamExt as _;
 
-use super::error::ImportError;
+use super::error::{ImportError, broken};
 use crate::store::retry::append_surely;
-use crate::store::{EventStore, Query, StoreError};
+use crate::store::{EventStore, Query};
 
 /// The most bytes of bodies that wait to be stored.
 const MAX_WAITING_BYTES: usize = 16 << 20;
@@ -60,7 +60,8 @@ impl<'a> Replica<'a> {
     ///
     /// # Errors
     ///
-    /// [`ImportError::Differs`] when there is another event in its place.
+    /// [`ImportError::Differs`] when there is another event in its place, [`ImportError::Append`]
+    /// when the store's own history is broken.
     pub async fn has(&mut self, event: &RecordedEvent) -> Result<bool, ImportError> {
         if !self.present.contains_key(&event.aggregate) {
             let cids = history(self.store, &event.aggregate).await?;
@@ -107,9 +108,14 @@ impl<'a> Replica<'a> {
             .collect();
         let runs = runs(waiting);
         // All wait at the same time, in order, so that a store may commit them together.
-        let answers = join_all(runs.into_iter().map(|run| self.append(run, &cids))).await;
-        for answer in answers {
-            self.counts.appended += answer?;
+        let answers = join_all(runs.iter().map(|run| self.append(run.clone(), &cids))).await;
+        for (run, answer) in runs.into_iter().zip(answers) {
+            // A run that stands on one before it is refused when that one was late. Sent again in
+            // its turn, it is there already, or goes in, or is refused for what is so.
+            self.counts.appended += match answer {
+                Err(ImportError::Append(_)) => self.append(run, &cids).await?,
+                answer => answer?,
+            };
         }
         Ok(self.counts)
     }
@@ -165,12 +171,14 @@ fn runs(events: Vec<RecordedEvent>) -> Vec<Vec<Append>> {
     runs
 }
 
-async fn history(store: &dyn EventStore, key: &AggregateKey) -> Result<Vec<Cid>, StoreError> {
+/// The CIDs of a history, each checked: what was altered must not pass for being there.
+async fn history(store: &dyn EventStore, key: &AggregateKey) -> Result<Vec<Cid>, ImportError> {
     if store.head(key).await?.is_none() {
         return Ok(Vec::new());
     }
-    let events = store.read(Query::history(key.clone()));
-    events.map_ok(|read| read.event.cid).try_collect().await
+    let events = store.read(Query::history(key.clone()).verified());
+    let cids = events.map_ok(|read| read.event.cid).try_collect().await;
+    cids.map_err(|error| broken(key, error))
 }
 
 fn differs(event: &RecordedEvent, found: Cid) -> ImportError {
