@@ -145,7 +145,11 @@ pub(crate) fn open_at(url: &str, template: Option<StoreTemplate>) -> Result<Sqli
     let path = sqlite_path(url)?;
     match (SqliteStore::open(&path), template) {
         (Err(StoreError::NotFound { .. }), Some(template)) => {
-            Ok(SqliteStore::create(&path, template)?)
+            match SqliteStore::create(&path, template) {
+                // Another process was faster.
+                Err(StoreError::Foreign { .. }) => Ok(SqliteStore::open(&path)?),
+                created => Ok(created?),
+            }
         }
         (opened, _) => Ok(opened?),
     }

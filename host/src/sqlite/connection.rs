@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use cim_core::subject::StoreTemplate;
 use cim_core::time::Timestamp;
-use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params};
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _, TransactionBehavior, params};
 use uuid::Uuid;
 
 use crate::clock;
@@ -89,7 +89,22 @@ pub(super) fn create(path: &Path, template: &StoreTemplate) -> Result<(), StoreE
     let fault = |source: rusqlite::Error| io("creating the store", source);
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
     let mut connection = open(path, flags).map_err(fault)?;
-    let tables: i64 = connection
+    let mode: String = connection
+        .query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))
+        .map_err(|error| foreign(path, error))?;
+    if mode != "wal" {
+        let why = format!("the file system has no write-ahead log (journal mode `{mode}`)");
+        return Err(StoreError::Foreign {
+            url: url(path),
+            why,
+        });
+    }
+    let template = serde_json::to_string(template).expect("a template is plain JSON");
+    // Looked at under the lock: another process may be making the same store.
+    let transaction = connection
+        .transaction_with_behavior(TransactionBehavior::Immediate)
+        .map_err(fault)?;
+    let tables: i64 = transaction
         .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
         .map_err(|error| foreign(path, error))?;
     if tables > 0 {
@@ -99,18 +114,6 @@ pub(super) fn create(path: &Path, template: &StoreTemplate) -> Result<(), StoreE
             why,
         });
     }
-    let mode: String = connection
-        .query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))
-        .map_err(fault)?;
-    if mode != "wal" {
-        let why = format!("the file system has no write-ahead log (journal mode `{mode}`)");
-        return Err(StoreError::Foreign {
-            url: url(path),
-            why,
-        });
-    }
-    let template = serde_json::to_string(template).expect("a template is plain JSON");
-    let transaction = connection.transaction().map_err(fault)?;
     transaction
         .execute_batch(include_str!("schema.sql"))
         .map_err(fault)?;

@@ -11,7 +11,7 @@ use futures_util::stream::{self, BoxStream, StreamExt as _};
 use tokio::sync::watch;
 
 use super::connection::{Connections, io};
-use super::read::{LogRow, log_page};
+use super::read::{LogRow, last_row, log_page};
 use super::row::Rows;
 use crate::store::verify::ReadVerifier;
 use crate::store::{Delivery, StoreError};
@@ -28,6 +28,8 @@ struct Subscription {
     /// What a page is read with; moves to the blocking thread and back.
     tools: Option<(Rows, ReadVerifier)>,
     page: VecDeque<LogRow>,
+    /// The last position when the subscription began: what is behind it is new.
+    end: Option<Option<Position>>,
     caught_up: bool,
     failed: bool,
 }
@@ -49,6 +51,7 @@ pub(super) fn subscribe(
         after,
         tools: Some((Rows::default(), verifier)),
         page: VecDeque::new(),
+        end: None,
         caught_up: false,
         failed: false,
     };
@@ -66,25 +69,34 @@ pub(super) fn subscribe(
 impl Subscription {
     async fn next(&mut self) -> Result<Delivery, StoreError> {
         loop {
-            while let Some((position, item)) = self.page.pop_front() {
+            if self.catches_up() {
+                self.caught_up = true;
+                return Ok(Delivery::CaughtUp);
+            }
+            if let Some((position, item)) = self.page.pop_front() {
                 self.after = Some(position);
                 match item {
                     Ok(event) if self.selects(&event.event) => return Ok(Delivery::Event(event)),
-                    Ok(_) => {}
+                    Ok(_) => continue,
                     Err(invalid) => return Ok(Delivery::Invalid(invalid)),
                 }
             }
             // Seen before the log is read: a commit during the read wakes the next wait.
             self.committed.mark_unchanged();
             self.read_page().await?;
-            if self.page.is_empty() {
-                if !self.caught_up {
-                    self.caught_up = true;
-                    return Ok(Delivery::CaughtUp);
-                }
+            if self.page.is_empty() && self.caught_up {
                 self.wait().await?;
             }
         }
+    }
+
+    /// Whether all that was there at the beginning has been delivered, and this is not yet said.
+    fn catches_up(&self) -> bool {
+        let new = |end: Option<Position>| {
+            let next = self.page.front().map(|(position, _)| *position);
+            self.after >= end || next.is_some() && next > end
+        };
+        !self.caught_up && self.end.is_some_and(new)
     }
 
     fn selects(&self, event: &cim_core::event::RecordedEvent) -> bool {
@@ -97,16 +109,27 @@ impl Subscription {
 
     async fn read_page(&mut self) -> Result<(), StoreError> {
         let connections = Arc::clone(&self.connections);
-        let after = self.after;
+        let (after, first) = (self.after, self.end.is_none());
         let (mut rows, mut verifier) = self.tools.take().ok_or(StoreError::Closed)?;
         let read = tokio::task::spawn_blocking(move || {
-            let page = connections
-                .with(|connection| log_page(connection, &mut rows, &mut verifier, after));
+            let page = connections.with(|connection| {
+                let end = first.then(|| last_row(connection)).transpose()?;
+                let page = log_page(connection, &mut rows, &mut verifier, after)?;
+                Ok((page, end))
+            });
             (page, rows, verifier)
         });
         let (page, rows, verifier) = read.await.map_err(|_| StoreError::Closed)?;
         self.tools = Some((rows, verifier));
-        self.page = page.map_err(|error| io("reading new events", error))?;
+        let (page, end) = page.map_err(|error| io("reading new events", error))?;
+        self.page = page;
+        if let Some(end) = end {
+            let number = end.and_then(|number| u64::try_from(number).ok());
+            self.end = Some(number.and_then(|number| Position::new(number).ok()));
+        } else if self.page.is_empty() {
+            // Rows that were last at the beginning may have been taken away since.
+            self.end = Some(self.after);
+        }
         Ok(())
     }
 

@@ -106,24 +106,25 @@ impl Writer {
     }
 
     fn commit(&mut self, group: &[Request], memory: &mut Memory) -> Vec<Answer> {
-        match self.try_commit(group, memory) {
-            Ok(answers) => answers,
+        let mut judged = Vec::with_capacity(group.len());
+        match self.try_commit(group, memory, &mut judged) {
+            Ok(()) => judged,
             Err(error) => {
                 *memory = Memory::default();
                 self.connection = None;
-                self.find_out(group, error)
+                self.find_out(group, &judged, error)
             }
         }
     }
 
     /// Commits the group in one transaction. Each append is judged against heads that include
-    /// those before it; one that is refused is left out.
+    /// those before it; one that is refused is left out. The answers hold if the commit does.
     fn try_commit(
         &mut self,
         group: &[Request],
         memory: &mut Memory,
-    ) -> rusqlite::Result<Vec<Answer>> {
-        let mut answers = Vec::with_capacity(group.len());
+        answers: &mut Vec<Answer>,
+    ) -> rusqlite::Result<()> {
         let template = self.template.clone();
         let connection = self.connection()?;
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -139,20 +140,37 @@ impl Writer {
         if written {
             transaction.commit()?;
         }
-        Ok(answers)
+        Ok(())
     }
 
-    /// After a failure: answers for what turns out to be stored, `Unknown` for the rest.
-    fn find_out(&mut self, group: &[Request], error: rusqlite::Error) -> Vec<Answer> {
+    /// After a failure: answers for what turns out to be stored, `Unknown` for the rest. What the
+    /// failed transaction had written itself is committed now; the rest was there before.
+    fn find_out(
+        &mut self,
+        group: &[Request],
+        judged: &[Answer],
+        error: rusqlite::Error,
+    ) -> Vec<Answer> {
         let cause: Arc<dyn std::error::Error + Send + Sync> = Arc::new(error);
         let stored = self
             .look_up(group)
             .unwrap_or_else(|_| vec![None; group.len()]);
+        let was_written = |at: usize| {
+            let answer = judged.get(at).and_then(|answer| answer.as_ref().ok());
+            answer.is_some_and(|appended| appended.iter().all(is_new))
+        };
         group
             .iter()
             .zip(stored)
-            .map(|(request, stored)| match stored {
-                Some(receipts) => Ok(receipts.into_iter().map(Appended::Committed).collect()),
+            .enumerate()
+            .map(|(at, (request, stored))| match stored {
+                Some(receipts) if was_written(at) => {
+                    Ok(receipts.into_iter().map(Appended::Committed).collect())
+                }
+                Some(receipts) => Ok(receipts
+                    .into_iter()
+                    .map(Appended::AlreadyCommitted)
+                    .collect()),
                 None => Err(AppendError::Unknown {
                     retry_token: RetryToken::new(request.appends.clone()),
                     cause: Some(Arc::clone(&cause)),

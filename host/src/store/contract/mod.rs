@@ -165,6 +165,7 @@ macro_rules! contract_tests {
                 it_begins_behind_a_position
                 it_delivers_what_its_filter_matches
                 eight_writers_make_no_gap_and_no_repeat
+                it_catches_up_while_others_write
                 a_slow_subscriber_loses_nothing
                 an_append_through_another_handle_wakes_it
                 a_subscription_may_be_dropped

@@ -173,6 +173,25 @@ async fn follow(mut deliveries: Deliveries, old: usize, count: usize) -> Vec<(Po
     seen
 }
 
+/// That all is delivered which was there at the beginning is said even if there is always more.
+pub async fn it_catches_up_while_others_write<F: Fixture>(make: impl AsyncFn(StoreTemplate) -> F) {
+    let fixture = make(template()).await;
+    let store = fixture.store();
+    commit_any(&*store, &key("a"), 0..=9).await;
+    let mut deliveries = store.subscribe(None, None);
+    let mut seen = 0;
+    loop {
+        match next(&mut deliveries).await {
+            Delivery::Event(_) => seen += 1,
+            Delivery::CaughtUp => break,
+            Delivery::Invalid(invalid) => panic!("{invalid}"),
+        }
+        assert!(seen <= 20, "it does not catch up");
+        commit_any(&*store, &key("b"), 100 + seen..=100 + seen).await;
+    }
+    assert!(seen >= 10, "said after {seen} of 10");
+}
+
 /// Subscribers that come while eight writers write see store order, whole.
 pub async fn eight_writers_make_no_gap_and_no_repeat<F: Fixture>(
     make: impl AsyncFn(StoreTemplate) -> F,
