@@ -29,7 +29,7 @@ const LONGEST: Duration = Duration::from_secs(1);
 const MARGIN: usize = 8 << 20;
 
 /// Each mode of `tests/guests/hostile`: which code, which message.
-const MODES: [(&str, &str, &str); 33] = [
+const MODES: [(&str, &str, &str); 34] = [
     ("loop", "out-of-time", "the plugin ran longer than 252 ms"),
     (
         "loop-in-keys",
@@ -75,6 +75,11 @@ const MODES: [(&str, &str, &str); 33] = [
         "many-changes",
         "too-many-changes",
         "too many changes: expected at most 10000, found 10001",
+    ),
+    (
+        "most-changes",
+        "too-many-changes",
+        "too many changes: expected at most 10000, found 1100000",
     ),
     (
         "long-key",
