@@ -50,6 +50,8 @@ pub(crate) fn changes(mode: &str) -> Option<Changes> {
     Some(match mode {
         "large-answer" => large(48),
         "many-changes" => many(10_001),
+        // As many as fit into an answer of 16 MiB.
+        "most-changes" => many(1_100_000),
         "long-key" => put(&"k".repeat(1025), b"{}".to_vec()),
         "empty-key" => put("", b"{}".to_vec()),
         "large-document" => put("k", string_of((1 << 20) + 1)),
