@@ -143,6 +143,7 @@ impl From<StoreError> for Failure {
             | StoreError::Mismatch { .. }
             | StoreError::Io { .. }
             | StoreError::Closed => Exit::Failed,
+            StoreError::NotAllowed { .. } => Exit::NotAllowed,
             StoreError::Invalid(_) => Exit::Broken,
         };
         let failure = Self::of(exit, error.code(), &error);
@@ -154,6 +155,10 @@ impl From<StoreError> for Failure {
                 failure.help("name another file, for example `--store sqlite:cim.db`")
             }
             StoreError::Newer { .. } => failure.help("use a newer `cim`"),
+            StoreError::NotAllowed { .. } => failure.help(
+                "a store is only read where its file and folder may be written, for the log's \
+                 index: copy the file to a folder of yours, or ask for the right to write",
+            ),
             StoreError::Invalid(_) => failure.help(
                 "`cim verify` looks at the whole store; `cim copy --until-broken FROM TO` saves \
                  what is sound",

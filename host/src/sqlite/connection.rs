@@ -200,9 +200,17 @@ pub(super) fn read_info(path: &Path) -> Result<StoreInfo, StoreError> {
 
 /// A failure of the database or the disk.
 pub(super) fn io(doing: &str, source: rusqlite::Error) -> StoreError {
-    StoreError::Io {
-        doing: doing.to_owned(),
-        source: Box::new(source),
+    use rusqlite::ErrorCode::{PermissionDenied, ReadOnly};
+    let doing = doing.to_owned();
+    match source.sqlite_error_code() {
+        Some(PermissionDenied | ReadOnly) => StoreError::NotAllowed {
+            doing,
+            source: Box::new(source),
+        },
+        _ => StoreError::Io {
+            doing,
+            source: Box::new(source),
+        },
     }
 }
 

@@ -318,7 +318,10 @@ pub(super) fn log_page(
     let mut statement = connection.prepare_cached(&format!(
         "SELECT {COLUMNS} FROM events WHERE position > ?1 ORDER BY position LIMIT {PAGE}"
     ))?;
-    let mut found = statement.query([number(after.map_or(0, Position::get))])?;
+    // From the start there is no bound: a row with a number that is no position is delivered as
+    // invalid, not passed over.
+    let after = after.map_or(i64::MIN, |after| number(after.get()));
+    let mut found = statement.query([after])?;
     let mut page = VecDeque::new();
     let mut bytes = 0;
     while let Some(row) = found.next()? {

@@ -19,7 +19,7 @@ CREATE TABLE aggregates (
 
 -- One row an event, in store order. Rows are never changed or removed.
 CREATE TABLE events (
-    position        INTEGER PRIMARY KEY,
+    position        INTEGER PRIMARY KEY CHECK (position > 0),
     aggregate       INTEGER NOT NULL REFERENCES aggregates (id),
     version         INTEGER NOT NULL,   -- 1, 2, 3 … within the aggregate
     event_id        BLOB NOT NULL,      -- UUID v7, 16 bytes

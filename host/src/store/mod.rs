@@ -248,6 +248,13 @@ pub enum StoreError {
         /// What it said.
         source: Box<dyn Error + Send + Sync>,
     },
+    /// The user may not read or write the store's file or its folder.
+    NotAllowed {
+        /// What was being done.
+        doing: String,
+        /// What the system said.
+        source: Box<dyn Error + Send + Sync>,
+    },
     /// The store was closed.
     Closed,
 }
@@ -262,6 +269,7 @@ impl StoreError {
             Self::Mismatch { .. } => "store-mismatch",
             Self::Invalid(invalid) => invalid.code,
             Self::Io { .. } => "store-io",
+            Self::NotAllowed { .. } => "store-not-allowed",
             Self::Closed => "store-closed",
         }
     }
@@ -280,6 +288,7 @@ impl fmt::Display for StoreError {
             Self::Mismatch { why } => write!(f, "the store is another one than expected: {why}"),
             Self::Invalid(invalid) => invalid.fmt(f),
             Self::Io { doing, .. } => write!(f, "the store failed while {doing}"),
+            Self::NotAllowed { doing, .. } => write!(f, "not allowed while {doing}"),
             Self::Closed => f.write_str("the store is closed"),
         }
     }
@@ -298,7 +307,7 @@ impl fmt::Display for InvalidEvent {
 impl Error for StoreError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            Self::Io { source, .. } => Some(source.as_ref()),
+            Self::Io { source, .. } | Self::NotAllowed { source, .. } => Some(source.as_ref()),
             Self::NotFound { .. }
             | Self::Foreign { .. }
             | Self::Newer { .. }
