@@ -21,6 +21,11 @@ impl Checks {
         }
     }
 
+    /// What answers are measured by.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
     /// Checks the keys that a handler asks for.
     ///
     /// # Errors
@@ -49,12 +54,7 @@ impl Checks {
     }
 
     fn count(&self, what: &str, found: usize) -> Result<(), Fault> {
-        let most = self.limits.changes;
-        if found > most {
-            let message = format!("too many {what}: expected at most {most}, found {found}");
-            return Err(fault("too-many-changes", message));
-        }
-        Ok(())
+        self.limits.check_count(what, found)
     }
 
     fn key(&self, key: &DocumentKey) -> Result<(), Fault> {

@@ -9,7 +9,7 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
-use super::{Change, DocumentKey, Fault, Name};
+use super::{Change, DocumentKey, Fault, Limits, Name};
 use crate::event::RecordedEvent;
 use crate::headers;
 use crate::id::{Entity, EventType, Namespace};
@@ -165,18 +165,19 @@ impl KeySet {
     ///
     /// # Errors
     ///
-    /// `columns-invalid` when the columns do not fit together, `collection-undeclared` for a
-    /// collection with a name that none can have.
-    pub fn unpack(&self) -> Result<Vec<DocumentKey>, Fault> {
+    /// `too-many-changes` (of keys), `columns-invalid` when the columns do not fit together,
+    /// `collection-undeclared` for a collection with a name that none can have.
+    pub fn unpack(&self, limits: &Limits) -> Result<Vec<DocumentKey>, Fault> {
         let Self {
             collections,
             collection_of,
             key_ends,
             keys,
         } = self;
+        limits.check_count("keys", collection_of.len())?;
         check_length("key-ends", key_ends, collection_of.len())?;
         check_keys(key_ends, keys)?;
-        let collections = Collections::new(collections)?;
+        let collections = Collections::new(collections, limits)?;
         (0..collection_of.len())
             .map(|at| {
                 Ok(DocumentKey {
@@ -193,9 +194,9 @@ impl Changes {
     ///
     /// # Errors
     ///
-    /// `columns-invalid` when the columns do not fit together, `collection-undeclared` for a
-    /// collection with a name that none can have.
-    pub fn unpack(self) -> Result<Vec<Change>, Fault> {
+    /// `too-many-changes`, before anything is made of them; `columns-invalid` when the columns do
+    /// not fit together, `collection-undeclared` for a collection with a name that none can have.
+    pub fn unpack(self, limits: &Limits) -> Result<Vec<Change>, Fault> {
         let Self {
             collections,
             collection_of,
@@ -205,12 +206,13 @@ impl Changes {
             document_ends,
             documents,
         } = self;
+        limits.check_count("changes", collection_of.len())?;
         check_length("kinds", &kinds, collection_of.len())?;
         check_length("key-ends", &key_ends, collection_of.len())?;
         check_length("document-ends", &document_ends, collection_of.len())?;
         check_keys(&key_ends, &keys)?;
         check_ends("document-ends", &document_ends, documents.len())?;
-        let collections = Collections::new(&collections)?;
+        let collections = Collections::new(&collections, limits)?;
         let documents = Bytes::from(documents);
         (0..collection_of.len())
             .map(|at| {
@@ -284,7 +286,8 @@ impl<T> Dictionary<T> {
 struct Collections(Vec<Name>);
 
 impl Collections {
-    fn new(names: &[String]) -> Result<Self, Fault> {
+    fn new(names: &[String], limits: &Limits) -> Result<Self, Fault> {
+        limits.check_count("collections", names.len())?;
         let mut seen = HashMap::new();
         for (at, name) in names.iter().enumerate() {
             if seen.insert(name, at).is_some() {
@@ -387,7 +390,9 @@ mod tests {
 
     #[test]
     fn changes_are_read_in_their_order() {
-        let read = changes().unpack().expect("columns that fit");
+        let read = changes()
+            .unpack(&Limits::default())
+            .expect("columns that fit");
         let shown: Vec<_> = read
             .iter()
             .map(|change| match change {
@@ -412,7 +417,9 @@ mod tests {
     fn refused(change: impl FnOnce(&mut Changes), expect: &str) {
         let mut changes = changes();
         change(&mut changes);
-        let fault = changes.unpack().expect_err("columns that do not fit");
+        let fault = changes
+            .unpack(&Limits::default())
+            .expect_err("columns that do not fit");
         assert_eq!(format!("{}: {fault}", fault.code), expect);
     }
 
@@ -485,10 +492,10 @@ mod tests {
             key_ends: vec![1, 3],
             keys: "xyz".to_owned(),
         };
-        let keys = set.unpack().expect("columns that fit");
+        let keys = set.unpack(&Limits::default()).expect("columns that fit");
         let keys: Vec<_> = keys.iter().map(|key| &*key.key).collect();
         assert_eq!(keys, ["x", "yz"]);
-        assert_eq!(KeySet::default().unpack(), Ok(Vec::new()));
+        assert_eq!(KeySet::default().unpack(&Limits::default()), Ok(Vec::new()));
     }
 
     #[test]

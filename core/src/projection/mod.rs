@@ -170,6 +170,24 @@ impl Default for Limits {
     }
 }
 
+impl Limits {
+    /// Refuses more changes, or keys, than are taken.
+    fn check_count(&self, what: &str, found: usize) -> Result<(), Fault> {
+        if found <= self.changes {
+            return Ok(());
+        }
+        Err(Fault {
+            code: "too-many-changes".to_owned(),
+            message: format!(
+                "too many {what}: expected at most {}, found {found}",
+                self.changes
+            ),
+            index: None,
+            retryable: false,
+        })
+    }
+}
+
 /// Why a handler's call had no result.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Fault {

@@ -14,7 +14,7 @@ const TICK: Duration = Duration::from_millis(5);
 /// or the plugin describes itself.
 const MAX_INSTANCES: u32 = 8;
 
-/// The most core instances, memories and tables of one plugin; interpreters have several.
+/// The most core instances and tables of one plugin; interpreters have several.
 const MAX_PARTS: u32 = 8;
 
 /// The most elements of a table.
@@ -28,10 +28,11 @@ pub(super) fn make(
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(MAX_INSTANCES)
         .total_core_instances(MAX_INSTANCES * MAX_PARTS)
-        .total_memories(MAX_INSTANCES * 2)
+        .total_memories(MAX_INSTANCES)
         .total_tables(MAX_INSTANCES * MAX_PARTS)
         .max_core_instances_per_component(MAX_PARTS)
-        .max_memories_per_component(2)
+        // One, so that its limit is that of the instance.
+        .max_memories_per_component(1)
         .max_tables_per_component(MAX_PARTS)
         .table_elements(MAX_TABLE)
         .max_memory_size(limits.memory_bytes);

@@ -109,7 +109,7 @@ impl Handler for PluginHandler {
             key_ends,
             keys,
         }
-        .unpack()
+        .unpack(&self.plugin.sandbox().limits.answers)
     }
 
     fn apply(
@@ -148,7 +148,7 @@ impl Handler for PluginHandler {
             document_ends,
             documents,
         }
-        .unpack()
+        .unpack(&self.plugin.sandbox().limits.answers)
     }
 }
 

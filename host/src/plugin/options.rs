@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use cim_core::projection::Limits;
+
 /// How plugins are loaded and run.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct PluginOptions {
@@ -50,6 +52,9 @@ pub struct PluginLimits {
     pub stack_bytes: usize,
     /// What crosses back in one call, in bytes, 16 MiB by default.
     pub answer_bytes: usize,
+    /// What may be in an answer. The number of changes is looked at before anything is made of
+    /// them; the projector checks the rest.
+    pub answers: Limits,
     /// The size of a plugin's file in bytes, 32 MiB by default: room for plugins that bring an
     /// interpreter.
     pub file_bytes: u64,
@@ -63,6 +68,7 @@ impl Default for PluginLimits {
             memory_bytes: 64 << 20,
             stack_bytes: 512 << 10,
             answer_bytes: 16 << 20,
+            answers: Limits::default(),
             file_bytes: 32 << 20,
         }
     }

@@ -82,7 +82,7 @@ pub(super) fn unpack_keys(set: KeySet, checks: &Checks) -> Result<Vec<DocumentKe
         key_ends,
         keys,
     };
-    let keys = set.unpack()?;
+    let keys = set.unpack(checks.limits())?;
     checks.keys(&keys)?;
     Ok(keys)
 }
@@ -107,7 +107,7 @@ pub(super) fn unpack_changes(changes: Changes, checks: &Checks) -> Result<Vec<Ch
         document_ends,
         documents,
     };
-    let changes = changes.unpack()?;
+    let changes = changes.unpack(checks.limits())?;
     checks.changes(&changes)?;
     Ok(changes)
 }
