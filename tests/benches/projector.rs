@@ -11,12 +11,15 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use cim_activity::Activity;
 use cim_core::append::Append;
 use cim_core::projection::{Change, Descriptor, DocumentKey, Fault, Name};
 use cim_core::version::ExpectedVersion;
+use cim_host::plugin::{Interruption, Plugin, PluginOptions};
 use cim_host::projector::{Handler, Projector, ProjectorOptions, Until};
 use cim_host::sqlite::{ReadModel, SqliteStore};
 use cim_host::store::{Delivery, EventStore, ReadEvent};
+use cim_plugin::test::Native;
 use common::{Events, compare, key, time};
 use futures_util::StreamExt as _;
 use tokio::runtime::Runtime;
@@ -31,6 +34,7 @@ fn main() {
     let path = folder.path().join("cim.db");
     let store = fill(&runtime, &path, count);
     println!("projectors, median of {} interleaved pairs", common::PAIRS);
+    plugins(&runtime, &store, folder.path(), count);
     for (what, puts, wanted) in [
         ("a handler that does nothing", false, "≥ 0.60"),
         ("a handler that puts each event", true, "(told only)"),
@@ -41,10 +45,84 @@ fn main() {
                 &format!("{what}, into {place} / draining"),
                 wanted,
                 count,
-                |_| time(|| project(&runtime, &store, &read_model, puts, count)),
+                |_| {
+                    let handler = Box::new(Simple::new(puts));
+                    time(|| project(&runtime, &store, &read_model, handler, count))
+                },
                 |_| time(|| drain(&runtime, &store, count)),
             );
         }
+    }
+}
+
+/// Plugins in their sandbox: one that does nothing against draining, and `activity` against the
+/// same code, run natively by the same engine.
+fn plugins(runtime: &Runtime, store: &Arc<dyn EventStore>, folder: &Path, count: usize) {
+    let load = |name: &str, interruption| {
+        let options = PluginOptions {
+            interruption,
+            ..PluginOptions::default()
+        };
+        Plugin::load(&cim_tests::plugin(name), &options).expect("a plugin")
+    };
+    let read_model = folder.join("plugins.db");
+    let run =
+        |handler: Box<dyn Handler>| time(|| project(runtime, store, &read_model, handler, count));
+    let nothing = load("guest-hostile", Interruption::Epochs);
+    compare(
+        "a plugin that does nothing / draining",
+        "≥ 0.60",
+        count,
+        |_| {
+            run(Box::new(
+                nothing.handler("nothing".into()).expect("a handler"),
+            ))
+        },
+        |_| time(|| drain(runtime, store, count)),
+    );
+    for (interruption, wanted) in [
+        (Interruption::Epochs, "≥ 0.40"),
+        (Interruption::Nothing, "(told only)"),
+    ] {
+        let activity = load("activity", interruption);
+        compare(
+            &format!("activity in a plugin, {interruption:?} / natively"),
+            wanted,
+            count,
+            |_| run(Box::new(activity.handler(Bytes::new()).expect("a handler"))),
+            |_| {
+                run(Box::new(NativeActivity(
+                    Native::new(b"").expect("an instance"),
+                )))
+            },
+        );
+    }
+}
+
+/// `activity` as a native handler.
+struct NativeActivity(Native<Activity>);
+
+impl Handler for NativeActivity {
+    fn descriptor(&self) -> &Descriptor {
+        self.0.descriptor()
+    }
+
+    fn identity(&self) -> &str {
+        "native"
+    }
+
+    fn keys(&mut self, events: &[ReadEvent]) -> Result<Vec<DocumentKey>, Fault> {
+        self.0
+            .keys(events.iter().map(|read| (read.position, &read.event)))
+    }
+
+    fn apply(
+        &mut self,
+        events: &[ReadEvent],
+        documents: &[Option<Bytes>],
+    ) -> Result<Vec<Change>, Fault> {
+        let events = events.iter().map(|read| (read.position, &read.event));
+        self.0.apply(events, documents)
     }
 }
 
@@ -86,7 +164,7 @@ fn project(
     runtime: &Runtime,
     store: &Arc<dyn EventStore>,
     read_model: &Path,
-    puts: bool,
+    handler: Box<dyn Handler>,
     count: usize,
 ) {
     let read_model = ReadModel::open_or_create(read_model).expect("a read model");
@@ -94,7 +172,6 @@ fn project(
         start: cim_host::projector::Start::Restart,
         ..ProjectorOptions::default()
     };
-    let handler = Box::new(Simple::new(puts));
     let projector = Projector::new(Arc::clone(store), handler, read_model, options);
     let ended = runtime.block_on(projector.run(Until::CaughtUp));
     assert_eq!(ended.expect("caught up").events, count as u64);
