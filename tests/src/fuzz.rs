@@ -3,6 +3,8 @@
 //! `tests/fuzz` runs them on what libFuzzer finds, `tests/tests/fuzz_corpus.rs` on the seeds and
 //! on mutations of them. Most laws say that what is read is written back the same.
 
+mod columns;
+
 use std::error::Error;
 
 use cim_core::chain::{self, block};
@@ -17,14 +19,17 @@ use cim_host::import::json::Json;
 use cim_host::import::rows::Rows;
 use cim_host::import::{self, ImportError, Mapping};
 
+pub use columns::columns;
+
 use crate::random::Random;
 
 /// A function of this module.
 pub type Target = fn(&[u8]);
 
 /// All functions, by the names of their targets.
-pub const TARGETS: [(&str, Target); 9] = [
+pub const TARGETS: [(&str, Target); 10] = [
     ("blocks", blocks),
+    ("columns", columns),
     ("csv", csv),
     ("exports", exports),
     ("filters", filters),

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use super::{Change, Descriptor, DocumentKey, Fault, Limits, Name};
+use crate::text::shorten;
 use serde::de::IgnoredAny;
 
 /// What a handler's answers are measured by.
@@ -75,7 +76,7 @@ impl Checks {
         if found > most {
             let message = format!(
                 "the document `{}` has {found} bytes: expected at most {most}",
-                key.key
+                shorten(&key.key)
             );
             return Err(fault("document-too-large", message));
         }
@@ -86,7 +87,8 @@ impl Checks {
                 serde_json::from_str::<IgnoredAny>(text).map_err(|error| error.to_string())
             })
             .map_err(|why| {
-                let message = format!("the document `{}` is no JSON: {why}", key.key);
+                let shown = shorten(&key.key);
+                let message = format!("the document `{shown}` is no JSON: {why}");
                 fault("document-invalid", message)
             })?;
         Ok(())
@@ -134,6 +136,21 @@ mod tests {
         for (changes, code) in cases {
             let found = checks().changes(&changes).map_err(|fault| fault.code);
             assert_eq!(found.err().unwrap_or_default(), code, "{changes:?}");
+        }
+    }
+
+    #[test]
+    fn a_key_stands_escaped_in_a_message() {
+        for (document, why) in [
+            (&b"[12345678]"[..], "has 10 bytes: expected at most 9"),
+            (b"?", "is no JSON: expected value at line 1 column 1"),
+        ] {
+            let put = Change::Put {
+                key: document_key("counts", "\u{1b}[2J"),
+                document: document.to_vec().into(),
+            };
+            let told = checks().changes(&[put]).map_err(|fault| fault.message);
+            assert_eq!(told, Err(format!("the document `\\u{{1b}}[2J` {why}")));
         }
     }
 

@@ -100,7 +100,7 @@ pub(super) fn reported(failure: Failure, events: usize) -> Fault {
 }
 
 /// A text of a plugin, cut, and without what a terminal would obey.
-fn clean(text: &str) -> String {
+pub(super) fn clean(text: &str) -> String {
     text.chars()
         .take(MAX_MESSAGE)
         .map(|c| if c.is_control() { '\u{fffd}' } else { c })

@@ -19,6 +19,7 @@ use super::bindings::cim::plugin::types::Descriptor as Said;
 use super::cache::{self, Cache};
 use super::engine;
 use super::error::PluginError;
+use super::fault::clean;
 use super::handler::PluginHandler;
 use super::instance::{Instance, Sandbox};
 use super::options::PluginOptions;
@@ -70,7 +71,7 @@ impl Plugin {
             .and_then(ProjectionPluginPre::new)
             .map_err(|error| PluginError::OtherWorld {
                 path: path.to_owned(),
-                missing: format!("its functions as they should be: {}", error.root_cause()),
+                missing: format!("its functions as they should be: {}", first_line(&error)),
             })?;
         let sandbox = Sandbox {
             limits: options.limits,
@@ -185,12 +186,18 @@ fn compile(
 ) -> Result<Component, PluginError> {
     let component = Component::from_binary(engine, file).map_err(|error| PluginError::Invalid {
         path: path.to_owned(),
-        why: error.root_cause().to_string(),
+        why: first_line(&error),
     })?;
     if let (Some((cache, key)), Ok(code)) = (cache, component.serialize()) {
         cache.store(key, &code);
     }
     Ok(component)
+}
+
+/// What the compiler says, without the tables that it puts below it.
+fn first_line(error: &wasmtime::Error) -> String {
+    let said = error.root_cause().to_string();
+    clean(said.lines().next().unwrap_or_default())
 }
 
 /// Refuses every import but instances of our own package that hold nothing but types.
@@ -207,7 +214,7 @@ fn check_imports(path: &Path, engine: &Engine, component: &Component) -> Result<
             };
             !(only_types && name.starts_with("cim:plugin/"))
         })
-        .map(|(name, _)| name.to_owned())
+        .map(|(name, _)| clean(name))
         .collect();
     if imports.is_empty() {
         return Ok(());
@@ -270,21 +277,23 @@ fn descriptor(said: Said) -> Result<Descriptor, String> {
             "it names more than {MAX_NAMES} event types or collections"
         ));
     }
+    let event_type = |text: &String| EventType::new(text).map_err(|error| error.to_string());
+    // Once they are names, they can stand in a message.
+    let collections = collections
+        .iter()
+        .map(|text| name(text))
+        .collect::<Result<Vec<_>, _>>()?;
     let mut seen = HashSet::new();
     if let Some(twice) = collections.iter().find(|name| !seen.insert(*name)) {
         return Err(format!("it declares the collection `{twice}` twice"));
     }
-    let event_type = |text: &String| EventType::new(text).map_err(|error| error.to_string());
     Ok(Descriptor {
         name: name(&said.name)?,
         event_types: event_types
             .iter()
             .map(event_type)
             .collect::<Result<_, _>>()?,
-        collections: collections
-            .iter()
-            .map(|text| name(text))
-            .collect::<Result<_, _>>()?,
+        collections,
         version: said.version,
     })
 }
@@ -297,3 +306,58 @@ const MAX_VERSION: usize = 64;
 
 /// The most event types and collections: far more than anybody reads.
 const MAX_NAMES: usize = 1000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plugin_must_say_what_it_is() {
+        let texts = |texts: &[&str]| texts.iter().map(|&text| text.to_owned()).collect();
+        let said = |version: &str, event_types: &[&str], collections: &[&str]| Said {
+            name: "test".to_owned(),
+            version: version.to_owned(),
+            event_types: texts(event_types),
+            collections: texts(collections),
+        };
+        let long = "1".repeat(MAX_VERSION + 1);
+        let many = vec!["A"; MAX_NAMES + 1];
+        let rude = format!("\u{1b}[2J{}", "x".repeat(1 << 20));
+        let wrong = |name: &str| {
+            format!(
+                "`{name}` is not a name of a projection or collection: it must begin with a-z and \
+                 have at most 48 of a-z, 0-9 and `_`"
+            )
+        };
+        let version = "its version must be a text of 1 to 64 bytes".to_owned();
+        let cases = [
+            (said("", &[], &["a"]), version.clone()),
+            (said(&long, &[], &["a"]), version.clone()),
+            (said("1\n", &[], &["a"]), version),
+            (said("1", &[], &[]), "it declares no collection".to_owned()),
+            (
+                said("1", &many, &["a"]),
+                "it names more than 1000 event types or collections".to_owned(),
+            ),
+            (
+                said("1", &["a"], &["a"]),
+                "`a` is not an event type: it must begin with A-Z and have only A-Z, a-z and 0-9"
+                    .to_owned(),
+            ),
+            (
+                said("1", &[], &["a", "b", "a"]),
+                "it declares the collection `a` twice".to_owned(),
+            ),
+            (said("1", &[], &["../a"]), wrong("../a")),
+            (
+                said("1", &[], &[&rude, &rude]),
+                wrong(&format!("\\u{{1b}}[2J{}…", "x".repeat(156))),
+            ),
+        ];
+        for (said, expected) in cases {
+            assert_eq!(descriptor(said), Err(expected));
+        }
+        let sound = descriptor(said("1.0", &["A", "B"], &["a", "b"])).expect("a descriptor");
+        assert_eq!((sound.event_types.len(), sound.collections.len()), (2, 2));
+    }
+}

@@ -48,7 +48,8 @@ pub struct PluginLimits {
     /// The memory of an instance in bytes, 64 MiB by default: far more than a batch with its
     /// documents.
     pub memory_bytes: usize,
-    /// The stack of an instance in bytes, 512 KiB by default.
+    /// The stack of an instance in bytes, 512 KiB by default. It is a part of the calling thread's
+    /// stack, so keep it well below that: threads of Rust have 2 MiB.
     pub stack_bytes: usize,
     /// What crosses back in one call, in bytes, 16 MiB by default.
     pub answer_bytes: usize,

@@ -226,21 +226,19 @@ fn failures_name_the_event() {
 
 #[test]
 fn the_kit_checks_what_the_host_checks() {
-    let key = "a key of `a` has the wrong length: expected 1 to 1024 bytes, found";
-    let code = "answer-invalid";
-    check_fault(&["put a  1"], code, None, &format!("{key} 0"));
+    let key = |found: usize| format!("a key has {found} bytes: expected 1 to 1024");
+    check_fault(&["put a  1"], "key-invalid", None, &key(0));
     let long = "k".repeat(1025);
     let script = format!("ask a {long}");
-    check_fault(&[&script], code, None, &format!("{key} 1025"));
+    check_fault(&[&script], "key-invalid", None, &key(1025));
     let script = format!("put a k {}", "1".repeat((1 << 20) + 1));
-    let message =
-        "the document `k` of `a` is too long: expected at most 1048576 bytes, found 1048577";
-    check_fault(&[&script], code, None, message);
-    let message = "the document `k` of `a` is no JSON: expected value at line 1 column 1";
-    check_fault(&["put a k x"], code, None, message);
+    let message = "the document `k` has 1048577 bytes: expected at most 1048576";
+    check_fault(&[&script], "document-too-large", None, message);
+    let message = "the document `k` is no JSON: expected value at line 1 column 1";
+    check_fault(&["put a k x"], "document-invalid", None, message);
     let script: String = (0..10_001).map(|key| format!("delete a {key}\n")).collect();
     let message = "too many changes: expected at most 10000, found 10001";
-    check_fault(&[&script], code, None, message);
+    check_fault(&[&script], "too-many-changes", None, message);
 }
 
 #[test]
