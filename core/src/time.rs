@@ -57,7 +57,7 @@ impl Timestamp {
     ///
     /// [`TimeError::Syntax`] for another form or a date that no calendar has,
     /// [`TimeError::LeapSecond`] for second 60, [`TimeError::Before1970`] and
-    /// [`TimeError::After9999`], judged in UTC.
+    /// [`TimeError::After9999`], judged in UTC; a year of five digits or more is that too.
     ///
     /// # Examples
     ///
@@ -77,6 +77,7 @@ impl Timestamp {
             .iter()
             .take_while(|byte| byte.is_ascii_digit())
             .count();
+        // RFC 3339 has no such year, but what is meant is plain.
         if year_len > 4 && bytes.get(year_len) == Some(&b'-') {
             return Err(TimeError::After9999 {
                 text: shorten(text),
