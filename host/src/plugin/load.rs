@@ -41,7 +41,8 @@ impl Plugin {
     /// Loads the plugin in a file.
     ///
     /// Compiled code is kept in [`PluginOptions::cache`]; where that cannot be read or written, the
-    /// plugin is compiled each time.
+    /// plugin is compiled each time. Compiling is limited by the file's size alone: a file that is
+    /// made for it takes a minute and more than 1 GiB.
     ///
     /// # Errors
     ///
