@@ -8,7 +8,10 @@
 
 mod connection;
 mod histories;
+#[cfg(feature = "jetstream")]
+mod index;
 mod listing;
+mod page;
 mod read;
 mod read_model;
 mod row;
@@ -27,6 +30,8 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
 use tokio::sync::{mpsc, oneshot, watch};
 
+#[cfg(feature = "jetstream")]
+pub(crate) use self::index::Index;
 pub use self::read_model::ReadModel;
 pub(crate) use self::read_model::{Begin, NotCommitted, Session};
 

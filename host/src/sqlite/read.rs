@@ -11,15 +11,15 @@ use std::task::{Context, Poll, ready};
 
 use cim_core::version::Position;
 use futures_util::stream::{BoxStream, Stream, StreamExt as _};
-use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
 use tokio::task::JoinHandle;
 
 use super::connection::{Connections, io};
 use super::histories::find_aggregate;
+use super::page::{PageOf, number};
 use super::row::{COLUMNS, Rows};
 use crate::store::verify::ReadVerifier;
-use crate::store::{Direction, InvalidEvent, Query, ReadEvent, StoreError};
+use crate::store::{InvalidEvent, Query, ReadEvent, StoreError};
 
 /// The most events of a page: most histories fit into one.
 const PAGE: usize = 1024;
@@ -158,7 +158,15 @@ impl Reader {
         if limit == 0 {
             return Ok(Ok(false));
         }
-        let (sql, params) = self.statement(aggregate, limit);
+        let page = PageOf {
+            columns: COLUMNS,
+            query: &self.query,
+            aggregate,
+            end: self.end,
+            last: self.last,
+            limit,
+        };
+        let (sql, params) = page.statement();
         let mut statement = connection.prepare_cached(&sql)?;
         let mut found = statement.query(params_from_iter(params))?;
         let (mut count, mut bytes) = (0, 0);
@@ -187,121 +195,6 @@ impl Reader {
         Ok(Ok(
             self.remaining > 0 && (count == limit || bytes > MAX_PAGE_BYTES)
         ))
-    }
-
-    /// The statement of the next page. A `+` before a column keeps SQLite from choosing that
-    /// column's index, which would have to sort the whole answer for each page.
-    fn statement(&self, aggregate: Option<i64>, limit: u64) -> (String, Vec<Value>) {
-        let query = &self.query;
-        let mut sql = Conditions::default();
-        let backwards = query.direction == Direction::Backwards;
-        let order = if aggregate.is_some() {
-            "version"
-        } else {
-            "position"
-        };
-        if let Some(id) = aggregate {
-            sql.and("aggregate =", id);
-        }
-        if let Some(id) = &query.event_id {
-            sql.and("event_id =", id.as_bytes().to_vec());
-        }
-        let mut indexed = aggregate.is_some() || query.event_id.is_some();
-        if let Some(id) = &query.correlation {
-            let column = if indexed {
-                "+correlation_id ="
-            } else {
-                "correlation_id ="
-            };
-            sql.and(column, id.as_bytes().to_vec());
-            indexed = true;
-        }
-        if let Some(name) = &query.event_type {
-            let column = if indexed { "+type =" } else { "type =" };
-            sql.and(column, name.as_str().to_owned());
-        }
-        if query.namespace.is_some() || query.entity.is_some() {
-            let mut of = Conditions::default();
-            if let Some(namespace) = &query.namespace {
-                of.and("namespace =", namespace.as_str().to_owned());
-            }
-            if let Some(entity) = &query.entity {
-                of.and("entity =", entity.as_str().to_owned());
-            }
-            sql.within("+aggregate IN (SELECT id FROM aggregates WHERE", of);
-        }
-        if let Some(version) = query.from_version {
-            sql.and("version >=", number(version.get()));
-        }
-        if let Some(version) = query.to_version {
-            sql.and("version <=", number(version.get()));
-        }
-        if let Some(time) = query.since {
-            sql.and("time >=", number(time.micros()));
-        }
-        if let Some(time) = query.until {
-            sql.and("time <=", number(time.micros()));
-        }
-        if let Some(position) = query.after {
-            let column = if aggregate.is_some() {
-                "+position >"
-            } else {
-                "position >"
-            };
-            sql.and(column, number(position.get()));
-        }
-        if let Some(end) = self.end {
-            sql.and(
-                if aggregate.is_some() {
-                    "+position <="
-                } else {
-                    "position <="
-                },
-                end,
-            );
-        }
-        if let Some(last) = self.last {
-            sql.and(
-                &format!("{order} {}", if backwards { "<" } else { ">" }),
-                number(last),
-            );
-        }
-        let direction = if backwards { "DESC" } else { "ASC" };
-        let Conditions { text, mut params } = sql;
-        params.push(Value::from(number(limit)));
-        let text = format!(
-            "SELECT {COLUMNS} FROM events WHERE{text} ORDER BY {order} {direction} LIMIT ?"
-        );
-        (text, params)
-    }
-}
-
-/// Conditions that hold together, with their values.
-#[derive(Default)]
-struct Conditions {
-    text: String,
-    params: Vec<Value>,
-}
-
-impl Conditions {
-    fn and(&mut self, column: &str, value: impl Into<Value>) {
-        self.join();
-        self.text.push_str(column);
-        self.text.push_str(" ?");
-        self.params.push(value.into());
-    }
-
-    fn within(&mut self, begin: &str, inner: Self) {
-        self.join();
-        self.text.push_str(begin);
-        self.text.push_str(&inner.text);
-        self.text.push(')');
-        self.params.extend(inner.params);
-    }
-
-    fn join(&mut self) {
-        self.text
-            .push_str(if self.text.is_empty() { " " } else { " AND " });
     }
 }
 
@@ -349,8 +242,4 @@ pub(super) fn last_row(connection: &Connection) -> rusqlite::Result<Option<i64>>
     connection
         .prepare_cached("SELECT max(position) FROM events")?
         .query_row([], |row| row.get(0))
-}
-
-fn number(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
 }

@@ -1,0 +1,348 @@
+//! The local index of a store on JetStream: which event stands at which position.
+//!
+//! A stream finds messages by sequence and by subject. What else a store is asked for (an event's
+//! id, a conversation, a type, a version) is looked up here. The index knows everything up to one
+//! position and is fed from there; several processes may feed it, since each addition is one
+//! transaction that begins where the last one ended.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use cim_core::append::Stored;
+use cim_core::id::{AggregateKey, EventId};
+use cim_core::version::{Position, Version};
+use futures_util::stream::BoxStream;
+use rusqlite::{
+    Connection, OpenFlags, OptionalExtension as _, TransactionBehavior, params, params_from_iter,
+};
+use uuid::Uuid;
+
+use super::connection::{self, Connections, io};
+use super::histories::find_aggregate;
+use super::listing;
+use super::page::{PageOf, number};
+use crate::store::{AggregateEntry, AggregateSelect, Query, StoreError, StoreStats};
+
+/// Marks a file as an index of ours: "CIMi".
+const APPLICATION_ID: i32 = 0x4349_4d69;
+
+/// The version of the schema. An older or newer index is made again.
+const SCHEMA_VERSION: i32 = 1;
+
+/// The most aggregates whose rows are remembered while the index is fed.
+const MAX_AGGREGATES: usize = 100_000;
+
+/// An index in one SQLite file.
+#[derive(Debug)]
+pub(crate) struct Index {
+    connections: Arc<Connections>,
+    /// For single look-ups, which are too short to change threads for.
+    looking: Mutex<Connection>,
+    feeding: Mutex<Feeding>,
+}
+
+#[derive(Debug)]
+struct Feeding {
+    connection: Connection,
+    aggregates: HashMap<AggregateKey, i64>,
+}
+
+/// Where an event stands.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Place {
+    pub(crate) position: Position,
+    pub(crate) version: u64,
+}
+
+impl Index {
+    /// Opens the index in the file at `path`, and makes it where it is absent or of another
+    /// version.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Mismatch`] when it is that of another store, [`StoreError::Io`] when the file
+    /// cannot be made or read.
+    pub(crate) fn open(path: &Path, store_id: Uuid) -> Result<Self, StoreError> {
+        let fault = |error: rusqlite::Error| io("opening the index", error);
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder).map_err(|error| StoreError::Io {
+                doing: format!("making the folder of the index, `{}`", folder.display()),
+                source: Box::new(error),
+            })?;
+        }
+        let connection = make(path, store_id).map_err(fault)?;
+        let found: Vec<u8> = connection
+            .query_row("SELECT store_id FROM indexed", [], |row| row.get(0))
+            .map_err(fault)?;
+        if found != store_id.as_bytes() {
+            return Err(StoreError::Mismatch {
+                why: format!(
+                    "the index `{}` is that of another store; delete it, and it is made again",
+                    path.display()
+                ),
+            });
+        }
+        let looking = connection::open(path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(fault)?;
+        looking
+            .pragma_update(None, "query_only", true)
+            .map_err(fault)?;
+        Ok(Self {
+            connections: Arc::new(Connections::new(path)),
+            looking: Mutex::new(looking),
+            feeding: Mutex::new(Feeding {
+                connection,
+                aggregates: HashMap::new(),
+            }),
+        })
+    }
+
+    /// The position up to which it knows everything; 0 before the first event.
+    pub(crate) fn up_to(&self) -> Result<u64, StoreError> {
+        up_to(&self.looking()).map_err(reading)
+    }
+
+    /// Adds events, those that are in it already left out, and says that everything up to
+    /// `up_to` is known. Events must come in the order of their positions, from the one behind
+    /// [`up_to`](Self::up_to) on.
+    pub(crate) fn add(&self, events: &[Stored], up_to: u64) -> Result<(), StoreError> {
+        let mut feeding = self
+            .feeding
+            .lock()
+            .expect("no code panics while it holds the lock");
+        feeding.add(events, up_to).map_err(|error| {
+            // Rows of a transaction that failed are no rows.
+            feeding.aggregates.clear();
+            io("writing the index", error)
+        })
+    }
+
+    /// Where an event stands; where an id is used twice, the first of them.
+    pub(crate) fn by_id(&self, id: EventId) -> Result<Option<Position>, StoreError> {
+        self.looking()
+            .prepare_cached("SELECT min(position) FROM events WHERE event_id = ?1")
+            .and_then(|mut statement| statement.query_row([id.as_bytes()], |row| row.get(0)))
+            .map(|row: Option<i64>| row.and_then(position))
+            .map_err(reading)
+    }
+
+    /// Where the event of an aggregate at a version stands; where a foreign message names the same
+    /// version, the first of them.
+    pub(crate) fn at_version(
+        &self,
+        aggregate: &AggregateKey,
+        version: Version,
+    ) -> Result<Option<Position>, StoreError> {
+        let connection = self.looking();
+        let Some(id) = find_aggregate(&connection, aggregate).map_err(reading)? else {
+            return Ok(None);
+        };
+        connection
+            .prepare_cached(
+                "SELECT min(position) FROM events WHERE aggregate = ?1 AND version = ?2",
+            )
+            .and_then(|mut statement| {
+                statement.query_row(params![id, number(version.get())], |row| row.get(0))
+            })
+            .map(|row: Option<i64>| row.and_then(position))
+            .map_err(reading)
+    }
+
+    /// A page of the places that a query selects, up to the position `end`, behind the last place
+    /// of the page before.
+    pub(crate) async fn page(
+        &self,
+        query: Query,
+        end: u64,
+        last: Option<Place>,
+        limit: u64,
+    ) -> Result<Vec<Place>, StoreError> {
+        self.blocking(move |connection| {
+            let aggregate = match &query.aggregate {
+                None => None,
+                Some(key) => match find_aggregate(connection, key)? {
+                    None => return Ok(Vec::new()),
+                    found => found,
+                },
+            };
+            let (sql, params) = PageOf {
+                columns: "position, version",
+                query: &query,
+                aggregate,
+                end: Some(number(end)),
+                last: last.map(|last| match aggregate {
+                    Some(_) => last.version,
+                    None => last.position.get(),
+                }),
+                limit,
+            }
+            .statement();
+            let mut statement = connection.prepare_cached(&sql)?;
+            let rows = statement.query_map(params_from_iter(params), |row| {
+                Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?))
+            })?;
+            let mut places = Vec::new();
+            for row in rows {
+                let (at, version) = row?;
+                places.extend(position(at).map(|position| Place {
+                    position,
+                    version: u64::try_from(version).unwrap_or(0),
+                }));
+            }
+            Ok(places)
+        })
+        .await
+    }
+
+    /// The aggregates in the order of their keys, as of what is indexed.
+    pub(crate) fn aggregates(
+        &self,
+        select: AggregateSelect,
+    ) -> BoxStream<'static, Result<AggregateEntry, StoreError>> {
+        listing::aggregates(Arc::clone(&self.connections), select)
+    }
+
+    /// Counts of what is indexed; `bytes` are those of the index.
+    pub(crate) async fn stats(&self) -> Result<StoreStats, StoreError> {
+        let path = self.connections.path().to_owned();
+        self.blocking(move |connection| listing::stats(connection, &path))
+            .await
+    }
+
+    async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let connections = Arc::clone(&self.connections);
+        tokio::task::spawn_blocking(move || connections.with(work))
+            .await
+            .map_err(|_| StoreError::Closed)?
+            .map_err(reading)
+    }
+
+    fn looking(&self) -> MutexGuard<'_, Connection> {
+        self.looking
+            .lock()
+            .expect("no code panics while it holds the lock")
+    }
+}
+
+impl Feeding {
+    fn add(&mut self, events: &[Stored], known: u64) -> rusqlite::Result<()> {
+        let transaction = self
+            .connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let before = up_to(&transaction)?;
+        {
+            let mut insert = transaction.prepare_cached(
+                "INSERT INTO events (position, aggregate, version, event_id, correlation_id, \
+                 type, time, cid) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            )?;
+            for Stored { position, event } in events {
+                // Another process has added it meanwhile.
+                if position.get() <= before {
+                    continue;
+                }
+                let aggregate =
+                    aggregate_row(&transaction, &mut self.aggregates, &event.aggregate)?;
+                insert.execute(params![
+                    number(position.get()),
+                    aggregate,
+                    number(event.version.get()),
+                    event.event.id.as_bytes(),
+                    event.event.correlation.as_bytes(),
+                    event.event.event_type.as_str(),
+                    number(event.event.timestamp.micros()),
+                    event.cid.to_bytes(),
+                ])?;
+            }
+        }
+        if known > before {
+            transaction
+                .prepare_cached("UPDATE indexed SET up_to = ?1")?
+                .execute([number(known)])?;
+        }
+        transaction.commit()
+    }
+}
+
+/// The row of an aggregate, which is made if it is new.
+fn aggregate_row(
+    connection: &Connection,
+    known: &mut HashMap<AggregateKey, i64>,
+    key: &AggregateKey,
+) -> rusqlite::Result<i64> {
+    if let Some(row) = known.get(key) {
+        return Ok(*row);
+    }
+    let row = match find_aggregate(connection, key)? {
+        Some(row) => row,
+        None => {
+            connection
+                .prepare_cached(
+                    "INSERT INTO aggregates (namespace, entity, key) VALUES (?1, ?2, ?3)",
+                )?
+                .execute([key.namespace.as_str(), key.entity.as_str(), key.id.as_str()])?;
+            connection.last_insert_rowid()
+        }
+    };
+    if known.len() >= MAX_AGGREGATES {
+        known.clear();
+    }
+    known.insert(key.clone(), row);
+    Ok(row)
+}
+
+/// Opens the file for feeding; makes the tables unless they are there in this version.
+fn make(path: &Path, store_id: Uuid) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
+    let mut connection = connection::open(path, flags)?;
+    connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
+    // What a power failure takes away is read from the stream again.
+    connection.pragma_update(None, "synchronous", "NORMAL")?;
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let pragma = |name| transaction.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
+    let found = (pragma("application_id")?, pragma("user_version")?);
+    if found.0 != APPLICATION_ID {
+        let tables: i64 =
+            transaction.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+        if tables > 0 {
+            let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_NOTADB);
+            let why = "it is the database of another program".to_owned();
+            return Err(rusqlite::Error::SqliteFailure(code, Some(why)));
+        }
+    }
+    if found != (APPLICATION_ID, SCHEMA_VERSION) {
+        transaction.execute_batch(
+            "DROP TABLE IF EXISTS events; DROP TABLE IF EXISTS aggregates; \
+             DROP TABLE IF EXISTS indexed;",
+        )?;
+        transaction.execute_batch(include_str!("schema.sql"))?;
+        transaction.execute(
+            "INSERT INTO indexed (one, store_id, up_to) VALUES (1, ?1, 0)",
+            [store_id.as_bytes()],
+        )?;
+        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+        transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
+    }
+    transaction.commit()?;
+    Ok(connection)
+}
+
+fn up_to(connection: &Connection) -> rusqlite::Result<u64> {
+    let row: Option<i64> = connection
+        .prepare_cached("SELECT up_to FROM indexed")?
+        .query_row([], |row| row.get(0))
+        .optional()?;
+    Ok(row.and_then(|row| u64::try_from(row).ok()).unwrap_or(0))
+}
+
+fn position(row: i64) -> Option<Position> {
+    u64::try_from(row)
+        .ok()
+        .and_then(|row| Position::new(row).ok())
+}
+
+fn reading(error: rusqlite::Error) -> StoreError {
+    io("reading the index", error)
+}
