@@ -87,6 +87,13 @@ pub enum Rejection {
     Template(TemplateError),
     /// The history is as long as versions can count.
     HistoryFull,
+    /// The store takes no such append: it is full, not set up for it, or the user may not write.
+    Store {
+        /// The stable code of the fault.
+        code: &'static str,
+        /// What the store says.
+        why: String,
+    },
 }
 
 impl Rejection {
@@ -101,6 +108,7 @@ impl Rejection {
             Self::EventIdReused { .. } => "event-id-reused",
             Self::Template(error) => error.code(),
             Self::HistoryFull => "history-full",
+            Self::Store { code, .. } => code,
         }
     }
 }
@@ -133,6 +141,7 @@ impl fmt::Display for Rejection {
             }
             Self::Template(error) => error.fmt(f),
             Self::HistoryFull => f.write_str("the history is as long as versions can count"),
+            Self::Store { why, .. } => f.write_str(why),
         }
     }
 }

@@ -143,6 +143,7 @@ impl From<StoreError> for Failure {
             | StoreError::Mismatch { .. }
             | StoreError::Io { .. }
             | StoreError::Closed => Exit::Failed,
+            StoreError::Unreachable { .. } => Exit::Unknown,
             StoreError::NotAllowed { .. } => Exit::NotAllowed,
             StoreError::Invalid(_) => Exit::Broken,
         };
@@ -166,6 +167,9 @@ impl From<StoreError> for Failure {
             StoreError::Mismatch { .. } => failure.help(
                 "change `[template]` in `cim.toml`, or name another store with `--store URL`",
             ),
+            StoreError::Unreachable { .. } => {
+                failure.help("check that the server runs and is reached, then try again")
+            }
             StoreError::Io { .. } | StoreError::Closed => {
                 failure.help("check that the file and its folder are there and may be written")
             }

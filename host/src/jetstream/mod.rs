@@ -6,6 +6,7 @@ mod error;
 mod port;
 mod raw;
 mod server;
+mod store;
 mod stream;
 
 pub use client::JetStreamClient;
@@ -13,6 +14,7 @@ pub use consumer::{ConsumerConfig, ConsumerInfo, SequencePair};
 pub use error::JetStreamError;
 pub use port::{Answer, Consistency, Get, JetStreamPort, PublishAck, StoredMessage, Subscribe};
 pub use server::{AccountInfo, AccountLimits, ServerInfo};
+pub use store::{JetStreamStore, event_stream};
 pub use stream::{
     Cluster, Discard, Replica, Retention, Storage, StreamConfig, StreamInfo, StreamState,
 };

@@ -125,6 +125,8 @@ pub enum Get {
     Sequence(u64),
     /// The last one whose subject matches this filter.
     Last(String),
+    /// The first one from a sequence on.
+    From(u64),
 }
 
 /// How fresh the answer to a [`JetStreamPort::get`] is.

@@ -248,7 +248,14 @@ pub enum StoreError {
         /// What it said.
         source: Box<dyn Error + Send + Sync>,
     },
-    /// The user may not read or write the store's file or its folder.
+    /// The server does not answer.
+    Unreachable {
+        /// What was being done.
+        doing: String,
+        /// What went wrong.
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// The user may not do this with the store: its file, its folder or its subjects.
     NotAllowed {
         /// What was being done.
         doing: String,
@@ -269,6 +276,7 @@ impl StoreError {
             Self::Mismatch { .. } => "store-mismatch",
             Self::Invalid(invalid) => invalid.code,
             Self::Io { .. } => "store-io",
+            Self::Unreachable { .. } => "store-unreachable",
             Self::NotAllowed { .. } => "store-not-allowed",
             Self::Closed => "store-closed",
         }
@@ -288,6 +296,7 @@ impl fmt::Display for StoreError {
             Self::Mismatch { why } => write!(f, "the store is another one than expected: {why}"),
             Self::Invalid(invalid) => invalid.fmt(f),
             Self::Io { doing, .. } => write!(f, "the store failed while {doing}"),
+            Self::Unreachable { doing, .. } => write!(f, "the store does not answer while {doing}"),
             Self::NotAllowed { doing, .. } => write!(f, "not allowed while {doing}"),
             Self::Closed => f.write_str("the store is closed"),
         }
@@ -307,7 +316,9 @@ impl fmt::Display for InvalidEvent {
 impl Error for StoreError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            Self::Io { source, .. } | Self::NotAllowed { source, .. } => Some(source.as_ref()),
+            Self::Io { source, .. }
+            | Self::Unreachable { source, .. }
+            | Self::NotAllowed { source, .. } => Some(source.as_ref()),
             Self::NotFound { .. }
             | Self::Foreign { .. }
             | Self::Newer { .. }

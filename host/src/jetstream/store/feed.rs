@@ -1,0 +1,158 @@
+//! Feeding the local index from the stream.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use cim_core::append::Stored;
+
+use super::layout::read_event;
+use super::span::Span;
+use super::{Inner, fault};
+use crate::clock;
+use crate::jetstream::{Consistency, Get};
+use crate::store::StoreError;
+
+/// The events that are added to the index in one transaction.
+const STEP: usize = 1000;
+
+/// Up to so many missing messages are read with their bodies in one round trip; more of them
+/// without, by a consumer.
+const FEW: u64 = 200;
+
+/// When the index was last known to have all that the leader had.
+#[derive(Debug, Default)]
+pub(super) struct Synced(Option<Instant>);
+
+impl Inner {
+    /// Brings the index to the leader's last message.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Mismatch`] when the stream is another one by now.
+    pub(super) async fn sync(&self) -> Result<u64, StoreError> {
+        let mut synced = self.synced.lock().await;
+        let asked = clock::moment();
+        let target = self.leader_last().await?;
+        self.feed(target).await?;
+        synced.0 = Some(asked);
+        Ok(target)
+    }
+
+    /// Brings the index up to date unless it was within half the stream's duplicate window: what
+    /// was stored since then, the server still knows.
+    pub(super) async fn sync_within_window(&self) -> Result<(), StoreError> {
+        let fresh = |synced: &Synced| {
+            synced
+                .0
+                .is_some_and(|at| at.elapsed() < self.duplicate_window / 2)
+        };
+        if fresh(&*self.synced.lock().await) {
+            return Ok(());
+        }
+        self.sync().await.map(|_| ())
+    }
+
+    /// The leader's last sequence. A leader that has less than what was acknowledged to us is
+    /// none, or not yet.
+    pub(super) async fn leader_last(&self) -> Result<u64, StoreError> {
+        let seen = self.seen.load(Ordering::Acquire);
+        let info = self
+            .port
+            .stream_info(&self.stream)
+            .await
+            .map_err(|error| fault("looking at the stream", error))?
+            .ok_or_else(|| StoreError::NotFound {
+                url: self.info.url.clone(),
+            })?;
+        let found = super::layout::read_info(&info.config, &self.info.url)?;
+        if found.store_id != self.info.store_id {
+            return Err(StoreError::Mismatch {
+                why: format!(
+                    "the stream `{}` was made anew: its store id was `{}` and is `{}`",
+                    self.stream, self.info.store_id, found.store_id
+                ),
+            });
+        }
+        let last = info.state.last_seq;
+        if last < seen {
+            return Err(StoreError::Unreachable {
+                doing: "looking at the stream".to_owned(),
+                source: format!("its leader has {last} messages so far, {seen} are acknowledged")
+                    .into(),
+            });
+        }
+        self.seen.fetch_max(last, Ordering::AcqRel);
+        Ok(last)
+    }
+
+    /// Adds everything up to `target` to the index.
+    async fn feed(&self, target: u64) -> Result<(), StoreError> {
+        let mut known = self.index.up_to()?;
+        while known < target && target - known <= FEW {
+            let missing = usize::try_from(target - known).unwrap_or(STEP);
+            let read = self
+                .port
+                .get_batch(&self.stream, known + 1, ">", missing)
+                .await
+                .map_err(|error| fault("feeding the index", error))?;
+            match read.last() {
+                Some(last) => {
+                    let up_to = last.sequence;
+                    let events = read
+                        .iter()
+                        .filter_map(|stored| read_event(&self.info.template, stored).ok())
+                        .collect();
+                    self.index(events, up_to).await?;
+                    known = up_to;
+                }
+                None => known = self.skip_gap(known, target).await?,
+            }
+        }
+        if known < target {
+            self.feed_many(known, target).await?;
+        }
+        Ok(())
+    }
+
+    async fn feed_many(&self, known: u64, target: u64) -> Result<(), StoreError> {
+        let mut span = Span::new(self, known + 1, target, None, true);
+        let mut events = Vec::with_capacity(STEP);
+        while let Some(stored) = span.next(self).await? {
+            events.extend(read_event(&self.info.template, &stored));
+            if events.len() == STEP {
+                self.index(std::mem::take(&mut events), stored.sequence)
+                    .await?;
+            }
+        }
+        self.index(events, target).await
+    }
+
+    /// Adds events to the index, on a thread that may wait for the disk.
+    async fn index(&self, events: Vec<Stored>, up_to: u64) -> Result<(), StoreError> {
+        let index = Arc::clone(&self.index);
+        tokio::task::spawn_blocking(move || index.add(&events, up_to))
+            .await
+            .map_err(|_| StoreError::Closed)?
+    }
+
+    /// Where no message comes behind `known`: `target` if the leader has none either, so that they
+    /// were deleted, else `known`, after a moment for the replica that lags.
+    async fn skip_gap(&self, known: u64, target: u64) -> Result<u64, StoreError> {
+        let next = self
+            .port
+            .get(&self.stream, Get::From(known + 1), Consistency::Leader)
+            .await
+            .map_err(|error| fault("feeding the index", error))?;
+        match next {
+            Some(stored) if stored.sequence <= target => {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                Ok(known)
+            }
+            _ => {
+                self.index(Vec::new(), target).await?;
+                Ok(target)
+            }
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! Heads that are remembered between appends.
+//!
+//! A head here may be old: an append that rests on it is then refused by the server, and looks
+//! again. So a remembered head can never give an append a wrong version.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+
+use cim_core::id::AggregateKey;
+use cim_core::version::Head;
+
+/// The most heads of a half: two halves together bound what is remembered.
+const MAX_HALF: usize = 50_000;
+
+/// The last event of a history: its place in the stream, and in the history.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct KnownHead {
+    pub(super) sequence: u64,
+    pub(super) head: Head,
+}
+
+/// Heads by aggregate; those that are not used for long are forgotten.
+#[derive(Debug, Default)]
+pub(super) struct Heads(Mutex<Halves>);
+
+/// When the young half is full it becomes the old one, and the old one is forgotten; what is used
+/// of the old moves to the young.
+#[derive(Debug, Default)]
+struct Halves {
+    young: HashMap<AggregateKey, KnownHead>,
+    old: HashMap<AggregateKey, KnownHead>,
+}
+
+impl Heads {
+    pub(super) fn get(&self, aggregate: &AggregateKey) -> Option<KnownHead> {
+        let mut halves = self.lock();
+        if let Some(head) = halves.young.get(aggregate) {
+            return Some(*head);
+        }
+        let (aggregate, head) = halves.old.remove_entry(aggregate)?;
+        halves.put(aggregate, head);
+        Some(head)
+    }
+
+    /// Remembers a head, unless a later one is known.
+    pub(super) fn put(&self, aggregate: &AggregateKey, head: KnownHead) {
+        let mut halves = self.lock();
+        if let Some(known) = halves.young.get_mut(aggregate) {
+            if known.sequence < head.sequence {
+                *known = head;
+            }
+            return;
+        }
+        let later = halves.old.remove(aggregate);
+        let head = later
+            .filter(|known| known.sequence > head.sequence)
+            .unwrap_or(head);
+        halves.put(aggregate.clone(), head);
+    }
+
+    /// Forgets a head that has turned out to be old.
+    pub(super) fn forget(&self, aggregate: &AggregateKey) {
+        let mut halves = self.lock();
+        halves.young.remove(aggregate);
+        halves.old.remove(aggregate);
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Halves> {
+        self.0
+            .lock()
+            .expect("no code panics while it holds the lock")
+    }
+}
+
+impl Halves {
+    fn put(&mut self, aggregate: AggregateKey, head: KnownHead) {
+        if self.young.len() >= MAX_HALF {
+            self.old = std::mem::take(&mut self.young);
+        }
+        self.young.insert(aggregate, head);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cim_core::cid::Cid;
+    use cim_core::version::Version;
+
+    fn known(sequence: u64) -> KnownHead {
+        let version = Version::new(sequence).expect("from 1");
+        KnownHead {
+            sequence,
+            head: Head {
+                version,
+                cid: Cid::of_block(&sequence.to_be_bytes()),
+            },
+        }
+    }
+
+    fn key(number: usize) -> AggregateKey {
+        format!("o.u.d.key.k{number}").parse().expect("a key")
+    }
+
+    #[test]
+    fn a_later_head_stays() {
+        let heads = Heads::default();
+        heads.put(&key(1), known(7));
+        heads.put(&key(1), known(5));
+        assert_eq!(heads.get(&key(1)), Some(known(7)));
+        heads.forget(&key(1));
+        assert_eq!(heads.get(&key(1)), None);
+    }
+
+    #[test]
+    fn what_is_used_stays_and_the_number_is_bounded() {
+        let heads = Heads::default();
+        for number in 0..3 * MAX_HALF {
+            heads.put(&key(number), known(1));
+            assert_eq!(heads.get(&key(0)), Some(known(1)));
+        }
+        let halves = heads.lock();
+        assert!(halves.young.len() + halves.old.len() <= 2 * MAX_HALF);
+    }
+}

@@ -1,0 +1,266 @@
+//! The event store in a JetStream stream.
+//!
+//! One message is one event; a stream's sequence is the position. Appends are guarded by the last
+//! sequence of their aggregate's filter, so that rivals on other servers are refused; several
+//! events go as one atomic batch. What a stream does not find by sequence or subject is looked up
+//! in a local index.
+
+mod append;
+mod feed;
+mod heads;
+mod layout;
+mod read;
+mod sight;
+mod span;
+mod subscription;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use cim_core::append::{Append, AppendError, Appended, HeadFound, Rejection};
+use cim_core::id::AggregateKey;
+use cim_core::subject::SubjectFilter;
+use cim_core::version::{Head, Position};
+use futures_util::StreamExt as _;
+use futures_util::future::BoxFuture;
+use futures_util::stream::{self, BoxStream};
+use tokio::sync::Mutex;
+
+pub use self::layout::event_stream;
+
+use self::feed::Synced;
+use self::heads::{Heads, KnownHead};
+use super::{Consistency, JetStreamError, JetStreamPort, StreamConfig};
+use crate::sqlite::Index;
+use crate::store::{
+    AggregateEntry, AggregateSelect, Delivery, EventStore, InvalidEvent, Query, ReadEvent,
+    StoreError, StoreInfo, StoreStats,
+};
+
+/// An event store in a stream. Clones share it.
+#[derive(Clone, Debug)]
+#[doc(alias = "JetStreamEventStore")]
+pub struct JetStreamStore(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    port: Arc<dyn JetStreamPort>,
+    stream: String,
+    info: StoreInfo,
+    index: Arc<Index>,
+    synced: Mutex<Synced>,
+    heads: Heads,
+    /// The last sequence that was seen: a leader that has less is not to be believed.
+    seen: AtomicU64,
+    duplicate_window: Duration,
+    /// Why nothing may be appended to the stream as it is set up.
+    unsafe_to_append: Option<Rejection>,
+}
+
+impl JetStreamStore {
+    /// Opens the store in a stream. `url` is what messages call it, without secrets; its index lies
+    /// in `folder`.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::NotFound`] when there is no such stream, [`StoreError::Foreign`] when it is no
+    /// store of ours, [`StoreError::Unreachable`] when no server answers.
+    pub async fn open(
+        port: Arc<dyn JetStreamPort>,
+        stream: &str,
+        url: &str,
+        folder: &Path,
+    ) -> Result<Self, StoreError> {
+        let found = port
+            .stream_info(stream)
+            .await
+            .map_err(|error| fault("opening the store", error))?
+            .ok_or_else(|| StoreError::NotFound {
+                url: url.to_owned(),
+            })?;
+        let info = layout::read_info(&found.config, url)?;
+        let path = index_path(folder, &info);
+        let store_id = info.store_id;
+        let index = tokio::task::spawn_blocking(move || Index::open(&path, store_id))
+            .await
+            .map_err(|_| StoreError::Closed)??;
+        if index.up_to()? > found.state.last_seq {
+            return Err(StoreError::Mismatch {
+                why: format!(
+                    "the stream `{stream}` has lost messages: it ends at {}, and {} was seen \
+                     before; delete `{}` to go on with what is left",
+                    found.state.last_seq,
+                    index.up_to()?,
+                    index_path(folder, &info).display()
+                ),
+            });
+        }
+        Ok(Self(Arc::new(Inner {
+            port,
+            stream: stream.to_owned(),
+            index: Arc::new(index),
+            synced: Mutex::default(),
+            heads: Heads::default(),
+            seen: AtomicU64::new(found.state.last_seq),
+            duplicate_window: Duration::from_nanos(found.config.duplicate_window),
+            unsafe_to_append: unsafe_to_append(&found.config),
+            info,
+        })))
+    }
+
+    /// Makes the stream of a new store, as [`event_stream`] describes it, and opens it.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Foreign`] when there is a stream of this name already, or one that takes the
+    /// same subjects; otherwise as [`open`](Self::open).
+    pub async fn create(
+        port: Arc<dyn JetStreamPort>,
+        config: &StreamConfig,
+        url: &str,
+        folder: &Path,
+    ) -> Result<Self, StoreError> {
+        layout::read_info(config, url)?;
+        let made = port.create_stream(config).await;
+        match made {
+            Ok(_) => Self::open(port, &config.name, url, folder).await,
+            Err(error) if matches!(error.number(), Some(NAME_IN_USE | SUBJECTS_OVERLAP)) => {
+                Err(StoreError::Foreign {
+                    url: url.to_owned(),
+                    why: error.to_string(),
+                })
+            }
+            Err(error) => Err(fault("making the store", error)),
+        }
+    }
+}
+
+/// Numbers of the server's faults (`errors.json` of nats-server).
+const NAME_IN_USE: u32 = 10058;
+const SUBJECTS_OVERLAP: u32 = 10065;
+
+fn index_path(folder: &Path, info: &StoreInfo) -> PathBuf {
+    folder.join(format!("{}.db", info.store_id))
+}
+
+/// Why nothing may be appended to a stream that is set up like this.
+fn unsafe_to_append(config: &StreamConfig) -> Option<Rejection> {
+    let age = (config.max_age > 0).then(|| Rejection::Store {
+        code: "stream-expires",
+        why: format!(
+            "the stream `{}` has an age limit: when a history has expired, its version 1 could be \
+             written again",
+            config.name
+        ),
+    });
+    age
+}
+
+/// What a fault of JetStream is for a store.
+fn fault(doing: &str, error: JetStreamError) -> StoreError {
+    let (doing, source) = (doing.to_owned(), Box::new(error));
+    match *source {
+        JetStreamError::NotAllowed { .. } => StoreError::NotAllowed { doing, source },
+        JetStreamError::NoAnswer { .. }
+        | JetStreamError::NobodyListens { .. }
+        | JetStreamError::Connection { .. } => StoreError::Unreachable { doing, source },
+        JetStreamError::Closed => StoreError::Closed,
+        _ => StoreError::Io { doing, source },
+    }
+}
+
+impl EventStore for JetStreamStore {
+    fn info(&self) -> &StoreInfo {
+        &self.0.info
+    }
+
+    fn append_many(
+        &self,
+        appends: Vec<Append>,
+    ) -> BoxFuture<'_, Result<Vec<Appended>, AppendError>> {
+        Box::pin(self.0.append(appends))
+    }
+
+    fn head<'a>(
+        &'a self,
+        aggregate: &'a AggregateKey,
+    ) -> BoxFuture<'a, Result<Option<Head>, StoreError>> {
+        Box::pin(async move {
+            match self.0.last(aggregate, Consistency::Leader).await? {
+                None => Ok(None),
+                Some((sequence, HeadFound::Sound(head))) => {
+                    self.0.heads.put(aggregate, KnownHead { sequence, head });
+                    Ok(Some(head))
+                }
+                Some((_, HeadFound::Broken { position, why })) => {
+                    Err(StoreError::Invalid(InvalidEvent {
+                        position,
+                        aggregate: Some(aggregate.clone()),
+                        event: None,
+                        code: "history-broken",
+                        why,
+                    }))
+                }
+            }
+        })
+    }
+
+    fn last_position(&self) -> BoxFuture<'_, Result<Option<Position>, StoreError>> {
+        Box::pin(async move { Ok(Position::new(self.0.leader_last().await?).ok()) })
+    }
+
+    fn read(&self, query: Query) -> BoxStream<'static, Result<ReadEvent, StoreError>> {
+        read::read(Arc::clone(&self.0), query)
+    }
+
+    fn subscribe(
+        &self,
+        after: Option<Position>,
+        filter: Option<SubjectFilter>,
+    ) -> BoxStream<'static, Result<Delivery, StoreError>> {
+        subscription::subscribe(Arc::clone(&self.0), after, filter)
+    }
+
+    fn aggregates(
+        &self,
+        select: AggregateSelect,
+    ) -> BoxStream<'static, Result<AggregateEntry, StoreError>> {
+        let store = Arc::clone(&self.0);
+        stream::once(async move {
+            match store.sync().await {
+                Ok(_) => store.index.aggregates(select),
+                Err(error) => stream::once(async { Err(error) }).boxed(),
+            }
+        })
+        .flatten()
+        .boxed()
+    }
+
+    fn stats(&self) -> BoxFuture<'_, Result<StoreStats, StoreError>> {
+        Box::pin(async move {
+            self.0.sync().await?;
+            let info = self
+                .0
+                .port
+                .stream_info(&self.0.stream)
+                .await
+                .map_err(|error| fault("looking at the stream", error))?;
+            Ok(StoreStats {
+                bytes: info.map(|info| info.state.bytes),
+                ..self.0.index.stats().await?
+            })
+        })
+    }
+
+    fn close(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(async move {
+            self.0
+                .port
+                .close()
+                .await
+                .map_err(|error| fault("closing the store", error))
+        })
+    }
+}

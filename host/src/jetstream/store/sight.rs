@@ -1,0 +1,197 @@
+//! What [`append::judge`] sees of a store on JetStream.
+//!
+//! The judgement is pure and asks for one thing after the other. What is not at hand yet ends it
+//! with a [`Missing`]; that is fetched, and it is judged again.
+
+use std::collections::HashMap;
+
+use cim_core::append::{self, Append, HeadFound, Histories, Judgement, Stored};
+use cim_core::chain;
+use cim_core::id::{AggregateKey, EventId};
+use cim_core::version::{Position, Version};
+
+use super::heads::KnownHead;
+use super::layout::{position, read_event};
+use super::{Inner, fault};
+use crate::jetstream::{Consistency, Get};
+use crate::store::StoreError;
+
+/// How fresh a sight is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Freshness {
+    /// Remembered heads, any replica, the index as it is: good enough to write on, since the server
+    /// refuses what rests on an old head.
+    Likely,
+    /// The leader, and an index that has all that the leader has: good enough for an answer.
+    Sure,
+}
+
+/// What is fetched of a store for one append.
+pub(super) struct Sight<'a> {
+    store: &'a Inner,
+    freshness: Freshness,
+    heads: HashMap<AggregateKey, (u64, Option<HeadFound>)>,
+    versions: HashMap<(AggregateKey, Version), Option<Stored>>,
+    ids: HashMap<EventId, Option<Stored>>,
+}
+
+/// Why a judgement has not ended.
+pub(super) enum Missing {
+    Head(AggregateKey),
+    Version(AggregateKey, Version),
+    Id(EventId),
+    /// The index does not answer.
+    Store(StoreError),
+}
+
+impl<'a> Sight<'a> {
+    pub(super) fn new(store: &'a Inner, freshness: Freshness) -> Self {
+        Self {
+            store,
+            freshness,
+            heads: HashMap::new(),
+            versions: HashMap::new(),
+            ids: HashMap::new(),
+        }
+    }
+
+    /// Judges appends, fetching what it takes.
+    pub(super) async fn judge(&mut self, appends: &[Append]) -> Result<Judgement, StoreError> {
+        loop {
+            match append::judge(self, &self.store.info.template, appends) {
+                Ok(judgement) => return Ok(judgement),
+                Err(Missing::Store(error)) => return Err(error),
+                Err(Missing::Head(aggregate)) => self.fetch_head(aggregate).await?,
+                Err(Missing::Version(aggregate, version)) => {
+                    let there = self.store.index.at_version(&aggregate, version)?;
+                    let found = self.fetch(there).await?;
+                    self.versions.insert((aggregate, version), found);
+                }
+                Err(Missing::Id(id)) => {
+                    let there = self.store.index.by_id(id)?;
+                    let found = self.fetch(there).await?;
+                    self.ids.insert(id, found);
+                }
+            }
+        }
+    }
+
+    /// The sequence of an aggregate's last event, as it was judged; 0 where there is none.
+    pub(super) fn sequence(&self, aggregate: &AggregateKey) -> u64 {
+        self.heads
+            .get(aggregate)
+            .map_or(0, |(sequence, _)| *sequence)
+    }
+
+    async fn fetch_head(&mut self, aggregate: AggregateKey) -> Result<(), StoreError> {
+        if self.freshness == Freshness::Likely
+            && let Some(KnownHead { sequence, head }) = self.store.heads.get(&aggregate)
+        {
+            let found = Some(HeadFound::Sound(head));
+            self.heads.insert(aggregate, (sequence, found));
+            return Ok(());
+        }
+        let consistency = match self.freshness {
+            Freshness::Likely => Consistency::AnyReplica,
+            Freshness::Sure => Consistency::Leader,
+        };
+        let found = self.store.last(&aggregate, consistency).await?;
+        if let Some((sequence, HeadFound::Sound(head))) = &found {
+            let (sequence, head) = (*sequence, *head);
+            self.store
+                .heads
+                .put(&aggregate, KnownHead { sequence, head });
+        }
+        let (sequence, head) = match found {
+            Some((sequence, head)) => (sequence, Some(head)),
+            None => (0, None),
+        };
+        self.heads.insert(aggregate, (sequence, head));
+        Ok(())
+    }
+
+    async fn fetch(&self, at: Option<Position>) -> Result<Option<Stored>, StoreError> {
+        let Some(at) = at else {
+            return Ok(None);
+        };
+        let found = self
+            .store
+            .port
+            .get(
+                &self.store.stream,
+                Get::Sequence(at.get()),
+                Consistency::Leader,
+            )
+            .await
+            .map_err(|error| fault("reading an event", error))?;
+        // What cannot be read is not the event that was asked for.
+        Ok(found.and_then(|stored| read_event(&self.store.info.template, &stored).ok()))
+    }
+}
+
+impl Histories for Sight<'_> {
+    type Error = Missing;
+
+    fn head(&mut self, aggregate: &AggregateKey) -> Result<Option<HeadFound>, Missing> {
+        match self.heads.get(aggregate) {
+            Some((_, head)) => Ok(head.clone()),
+            None => Err(Missing::Head(aggregate.clone())),
+        }
+    }
+
+    fn at_version(
+        &mut self,
+        aggregate: &AggregateKey,
+        version: Version,
+    ) -> Result<Option<Stored>, Missing> {
+        match self.versions.get(&(aggregate.clone(), version)) {
+            Some(found) => Ok(found.clone()),
+            None => Err(Missing::Version(aggregate.clone(), version)),
+        }
+    }
+
+    fn by_id(&mut self, id: EventId) -> Result<Option<Stored>, Missing> {
+        match self.ids.get(&id) {
+            Some(found) => Ok(found.clone()),
+            None => Err(Missing::Id(id)),
+        }
+    }
+
+    fn has_id(&mut self, id: EventId) -> Result<bool, Missing> {
+        let found = self.store.index.by_id(id).map_err(Missing::Store)?;
+        Ok(found.is_some())
+    }
+}
+
+impl Inner {
+    /// The last message of an aggregate, and what it is.
+    pub(super) async fn last(
+        &self,
+        aggregate: &AggregateKey,
+        consistency: Consistency,
+    ) -> Result<Option<(u64, HeadFound)>, StoreError> {
+        let Ok(filter) = self.info.template.aggregate_filter(aggregate) else {
+            return Ok(None);
+        };
+        let get = Get::Last(filter.as_str().to_owned());
+        let found = self
+            .port
+            .get(&self.stream, get, consistency)
+            .await
+            .map_err(|error| fault("reading a head", error))?;
+        Ok(found.map(|stored| {
+            let broken = |why| HeadFound::Broken {
+                position: position(stored.sequence),
+                why,
+            };
+            let head = match read_event(&self.info.template, &stored) {
+                Err(invalid) => broken(invalid.why),
+                Ok(Stored { event, .. }) => match chain::check_cid(&event) {
+                    Ok(()) => HeadFound::Sound(event.head()),
+                    Err(error) => broken(error.to_string()),
+                },
+            };
+            (stored.sequence, head)
+        }))
+    }
+}
