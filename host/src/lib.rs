@@ -1,13 +1,15 @@
 //! # CIM host: event stores, and the `cim` command
 //!
 //! In reading order: [`store`] (the port, its queries and its contract) · [`memory`] and
-//! [`sqlite`] (adapters) · [`config`] (`cim.toml`) · [`import`] (foreign rows become events) ·
+//! [`sqlite`] (adapters), `jetstream` (the adapter for clusters) · [`config`] (`cim.toml`) · [`import`] (foreign rows become events) ·
 //! [`projector`] and `plugin` (events become documents) · [`clock`] (the only caller of the time and of the system's randomness) · [`cli`].
 
 pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod import;
+#[cfg(feature = "jetstream")]
+pub mod jetstream;
 pub mod memory;
 #[cfg(feature = "plugin")]
 pub mod plugin;

@@ -1,0 +1,15 @@
+//! NATS JetStream: the port, its adapter on async-nats, and the event store that stands on it.
+
+mod consumer;
+mod error;
+mod port;
+mod server;
+mod stream;
+
+pub use consumer::{ConsumerConfig, ConsumerInfo, SequencePair};
+pub use error::JetStreamError;
+pub use port::{Answer, Consistency, Get, JetStreamPort, PublishAck, StoredMessage, Subscribe};
+pub use server::{AccountInfo, AccountLimits, ServerInfo};
+pub use stream::{
+    Cluster, Discard, Replica, Retention, Storage, StreamConfig, StreamInfo, StreamState,
+};
