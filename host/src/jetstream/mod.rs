@@ -1,11 +1,14 @@
 //! NATS JetStream: the port, its adapter on async-nats, and the event store that stands on it.
 
+mod client;
 mod consumer;
 mod error;
 mod port;
+mod raw;
 mod server;
 mod stream;
 
+pub use client::JetStreamClient;
 pub use consumer::{ConsumerConfig, ConsumerInfo, SequencePair};
 pub use error::JetStreamError;
 pub use port::{Answer, Consistency, Get, JetStreamPort, PublishAck, StoredMessage, Subscribe};

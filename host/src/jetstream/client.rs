@@ -1,0 +1,687 @@
+//! The port on async-nats.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_nats::header::HeaderMap;
+use async_nats::jetstream::consumer::pull::OrderedConfig;
+use async_nats::jetstream::consumer::{DeliverPolicy, ReplayPolicy};
+use async_nats::jetstream::{self, context::ContextBuilder};
+use async_nats::{Client, Event, Request, RequestErrorKind, StatusCode};
+use bytes::Bytes;
+use cim_core::message::Message;
+use cim_core::time::Timestamp;
+use futures_util::future::BoxFuture;
+use futures_util::stream::{self, BoxStream};
+use futures_util::{FutureExt as _, StreamExt as _};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use super::consumer::{ConsumerConfig, ConsumerInfo};
+use super::error::JetStreamError;
+use super::port::{Answer, Consistency, Get, JetStreamPort, PublishAck, StoredMessage, Subscribe};
+use super::raw;
+use super::server::{AccountInfo, ServerInfo};
+use super::stream::{StreamConfig, StreamInfo};
+use crate::clock;
+
+/// How long a call waits for its answer.
+pub const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How often a call that waits looks whether the server has told meanwhile that it is not allowed.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// The most refusals of the server that are remembered: they are looked at within [`TIMEOUT`].
+const MAX_REFUSALS: usize = 64;
+
+/// For how long an ordered consumer's first answer, or the next one after a failure, is waited for
+/// before it is made again.
+const PAUSE: Duration = Duration::from_millis(250);
+
+/// The most messages that a subscription has on the way, and their bytes.
+const AHEAD: i64 = 500;
+const AHEAD_BYTES: i64 = 8 << 20;
+
+/// A connection to JetStream. Clones share it.
+#[derive(Clone, Debug)]
+pub struct JetStreamClient {
+    client: Client,
+    context: jetstream::Context,
+    api: String,
+    timeout: Duration,
+    refusals: Refusals,
+}
+
+/// What the server refused of its own, without an answer to a call: subjects that the user may not
+/// use.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Refusals(Arc<Mutex<VecDeque<String>>>);
+
+impl Refusals {
+    /// Takes an event of the connection.
+    pub(super) fn handle(&self, event: &Event) {
+        let Event::ServerError(error) = event else {
+            return;
+        };
+        let told = error.to_string();
+        if !told.to_ascii_lowercase().contains("permissions violation") {
+            return;
+        }
+        let mut refusals = self.lock();
+        if refusals.len() == MAX_REFUSALS {
+            refusals.pop_front();
+        }
+        refusals.push_back(told);
+    }
+
+    /// Takes out the refusal of a subject.
+    fn take(&self, subject: &str) -> Option<String> {
+        let mut refusals = self.lock();
+        let quoted = format!("\"{subject}\"");
+        let at = refusals.iter().position(|told| told.contains(&quoted))?;
+        refusals.remove(at)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, VecDeque<String>> {
+        self.0
+            .lock()
+            .expect("no code panics while it holds the lock")
+    }
+}
+
+impl JetStreamClient {
+    /// Takes a connection. `api` is the prefix of JetStream's subjects, such as `$JS.API`;
+    /// `refusals` is told the connection's events.
+    pub(super) fn new(client: Client, api: &str, timeout: Duration, refusals: Refusals) -> Self {
+        let context = ContextBuilder::new()
+            .api_prefix(api)
+            .timeout(timeout)
+            .build(client.clone());
+        Self {
+            client,
+            context,
+            api: api.to_owned(),
+            timeout,
+            refusals,
+        }
+    }
+
+    /// Sends a request and waits for its answer.
+    async fn request(
+        &self,
+        doing: &'static str,
+        subject: &str,
+        headers: Option<HeaderMap>,
+        body: Bytes,
+    ) -> Result<async_nats::Message, JetStreamError> {
+        let mut request = Request::new().payload(body).timeout(Some(self.timeout));
+        if let Some(headers) = headers {
+            request = request.headers(headers);
+        }
+        let answer = self.client.send_request(subject.to_owned(), request);
+        tokio::pin!(answer);
+        loop {
+            match tokio::time::timeout(LOOK, &mut answer).await {
+                Ok(Ok(message)) => return Ok(message),
+                Ok(Err(error)) => return Err(self.fault(doing, subject, error)),
+                Err(_) => {
+                    if let Some(why) = self.refusals.take(subject) {
+                        return Err(JetStreamError::NotAllowed { doing, why });
+                    }
+                }
+            }
+        }
+    }
+
+    fn fault(
+        &self,
+        doing: &'static str,
+        subject: &str,
+        error: async_nats::RequestError,
+    ) -> JetStreamError {
+        match error.kind() {
+            RequestErrorKind::TimedOut => match self.refusals.take(subject) {
+                Some(why) => JetStreamError::NotAllowed { doing, why },
+                None => JetStreamError::NoAnswer { doing },
+            },
+            RequestErrorKind::NoResponders => JetStreamError::NobodyListens {
+                doing,
+                subject: subject.to_owned(),
+            },
+            RequestErrorKind::MaxPayloadExceeded => JetStreamError::TooLarge {
+                limit: self.client.max_payload(),
+            },
+            RequestErrorKind::InvalidSubject | RequestErrorKind::Other => {
+                JetStreamError::Connection {
+                    doing,
+                    source: Box::new(error),
+                }
+            }
+        }
+    }
+
+    /// Calls JetStream's API with JSON.
+    async fn call<T: DeserializeOwned>(
+        &self,
+        doing: &'static str,
+        name: &str,
+        body: &Value,
+    ) -> Result<T, JetStreamError> {
+        let subject = format!("{}.{name}", self.api);
+        let body = match body {
+            Value::Null => Bytes::new(),
+            body => body.to_string().into(),
+        };
+        let answer = self.request(doing, &subject, None, body).await?;
+        parse(doing, &answer.payload)
+    }
+
+    /// All pages of a listing.
+    async fn list<T: DeserializeOwned>(
+        &self,
+        doing: &'static str,
+        name: &str,
+        member: &str,
+    ) -> Result<Vec<T>, JetStreamError> {
+        let mut found = Vec::new();
+        loop {
+            let mut page: Value = self
+                .call(doing, name, &json!({ "offset": found.len() }))
+                .await?;
+            let total = page["total"].as_u64().unwrap_or_default();
+            let items = match page[member].take() {
+                Value::Array(items) => items,
+                _ => Vec::new(),
+            };
+            let read = items.len();
+            for item in items {
+                found.push(serde_json::from_value(item).map_err(|error| wrong(doing, &error))?);
+            }
+            if read == 0 || found.len() as u64 >= total {
+                return Ok(found);
+            }
+        }
+    }
+
+    async fn get_direct(
+        &self,
+        stream: &str,
+        get: &Get,
+    ) -> Result<Option<StoredMessage>, JetStreamError> {
+        let subject = format!("{}.DIRECT.GET.{stream}", self.api);
+        let body = get_body(get).to_string().into();
+        let message = self.request(GETTING, &subject, None, body).await?;
+        match message.status {
+            None => raw::stored(message).map(Some),
+            Some(StatusCode::NOT_FOUND) => Ok(None),
+            Some(status) => Err(refused(GETTING, status, message.description)),
+        }
+    }
+
+    async fn get_from_leader(
+        &self,
+        stream: &str,
+        get: &Get,
+    ) -> Result<Option<StoredMessage>, JetStreamError> {
+        #[derive(Deserialize)]
+        struct Found {
+            message: raw::Json,
+        }
+        let name = format!("STREAM.MSG.GET.{stream}");
+        match self.call::<Found>(GETTING, &name, &get_body(get)).await {
+            Ok(found) => found.message.stored().map(Some),
+            Err(error) if error.number() == Some(NO_MESSAGE) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn batch(
+        &self,
+        stream: &str,
+        from_sequence: u64,
+        filter: &str,
+        max: usize,
+    ) -> Result<Vec<StoredMessage>, JetStreamError> {
+        let connection =
+            |error: Box<dyn std::error::Error + Send + Sync>| JetStreamError::Connection {
+                doing: GETTING,
+                source: error,
+            };
+        let subject = format!("{}.DIRECT.GET.{stream}", self.api);
+        let body = json!({ "seq": from_sequence, "next_by_subj": filter, "batch": max });
+        let inbox = self.client.new_inbox();
+        let mut answers = self
+            .client
+            .subscribe(inbox.clone())
+            .await
+            .map_err(|error| connection(Box::new(error)))?;
+        self.client
+            .publish_with_reply(subject.clone(), inbox, body.to_string().into())
+            .await
+            .map_err(|error| connection(Box::new(error)))?;
+        let mut found = Vec::with_capacity(max.min(1024));
+        loop {
+            let Ok(answer) = tokio::time::timeout(self.timeout, answers.next()).await else {
+                return Err(match self.refusals.take(&subject) {
+                    Some(why) => JetStreamError::NotAllowed {
+                        doing: GETTING,
+                        why,
+                    },
+                    None => JetStreamError::NoAnswer { doing: GETTING },
+                });
+            };
+            let Some(message) = answer else {
+                return Err(JetStreamError::Closed);
+            };
+            match message.status {
+                None => found.push(raw::stored(message)?),
+                Some(StatusCode::NOT_FOUND) => return Ok(found),
+                Some(status) if status.as_u16() == END_OF_BATCH => return Ok(found),
+                Some(StatusCode::NO_RESPONDERS) => {
+                    return Err(JetStreamError::NobodyListens {
+                        doing: GETTING,
+                        subject,
+                    });
+                }
+                Some(status) => return Err(refused(GETTING, status, message.description)),
+            }
+        }
+    }
+
+    /// One ordered consumer, from where the subscription is.
+    async fn ordered(
+        &self,
+        stream: &str,
+        from_sequence: u64,
+        select: &Subscribe,
+    ) -> Result<jetstream::consumer::pull::Ordered, JetStreamError> {
+        let connection =
+            |error: Box<dyn std::error::Error + Send + Sync>| JetStreamError::Connection {
+                doing: SUBSCRIBING,
+                source: error,
+            };
+        let config = OrderedConfig {
+            deliver_policy: match from_sequence {
+                0 | 1 => DeliverPolicy::All,
+                start_sequence => DeliverPolicy::ByStartSequence { start_sequence },
+            },
+            replay_policy: ReplayPolicy::Instant,
+            filter_subject: select.filter.clone().unwrap_or_default(),
+            headers_only: select.headers_only,
+            max_batch: AHEAD,
+            max_bytes: AHEAD_BYTES,
+            ..OrderedConfig::default()
+        };
+        let stream = self
+            .context
+            .get_stream_no_info(stream)
+            .await
+            .map_err(|error| connection(Box::new(error)))?;
+        let consumer = stream
+            .create_consumer(config)
+            .await
+            .map_err(|error| connection(Box::new(error)))?;
+        consumer
+            .messages()
+            .await
+            .map_err(|error| connection(Box::new(error)))
+    }
+}
+
+impl JetStreamPort for JetStreamClient {
+    fn publish(&self, message: Message) -> Answer<'_, PublishAck> {
+        Box::pin(async move {
+            let headers = raw::headers(&message.headers);
+            let answer = self
+                .request(PUBLISHING, &message.subject, Some(headers), message.body)
+                .await?;
+            acknowledged(&answer.payload)
+        })
+    }
+
+    fn publish_batch(&self, messages: Vec<Message>) -> Answer<'_, PublishAck> {
+        Box::pin(async move {
+            let id = clock::store_id().simple().to_string();
+            let count = messages.len();
+            for (at, message) in messages.into_iter().enumerate() {
+                let mut headers = raw::headers(&message.headers);
+                headers.insert(BATCH_ID, id.as_str());
+                headers.insert(BATCH_SEQUENCE, (at + 1).to_string());
+                if at + 1 < count {
+                    self.client
+                        .publish_with_headers(message.subject, headers, message.body)
+                        .await
+                        .map_err(|error| match error.kind() {
+                            async_nats::client::PublishErrorKind::MaxPayloadExceeded => {
+                                JetStreamError::TooLarge {
+                                    limit: self.client.max_payload(),
+                                }
+                            }
+                            _ => JetStreamError::Connection {
+                                doing: PUBLISHING,
+                                source: Box::new(error),
+                            },
+                        })?;
+                    continue;
+                }
+                headers.insert(BATCH_COMMIT, "1");
+                let answer = self
+                    .request(PUBLISHING, &message.subject, Some(headers), message.body)
+                    .await?;
+                return acknowledged(&answer.payload);
+            }
+            Err(JetStreamError::Answer {
+                doing: PUBLISHING,
+                why: "a batch has messages".to_owned(),
+            })
+        })
+    }
+
+    fn subscribe(
+        &self,
+        stream: &str,
+        select: Subscribe,
+    ) -> BoxStream<'static, Result<StoredMessage, JetStreamError>> {
+        let subscription = Subscription {
+            client: self.clone(),
+            stream: stream.to_owned(),
+            next: select.from_sequence.map_or(1, u64::from),
+            select,
+            ordered: None,
+        };
+        stream::unfold(Some(subscription), |subscription| async move {
+            let mut subscription = subscription?;
+            match subscription.next().await {
+                Ok(message) => Some((Ok(message), Some(subscription))),
+                Err(error) => Some((Err(error), None)),
+            }
+        })
+        .boxed()
+    }
+
+    fn get(
+        &self,
+        stream: &str,
+        get: Get,
+        consistency: Consistency,
+    ) -> Answer<'_, Option<StoredMessage>> {
+        let stream = stream.to_owned();
+        Box::pin(async move {
+            match consistency {
+                Consistency::Leader => self.get_from_leader(&stream, &get).await,
+                Consistency::AnyReplica => self.get_direct(&stream, &get).await,
+            }
+        })
+    }
+
+    fn get_batch(
+        &self,
+        stream: &str,
+        from_sequence: u64,
+        filter: &str,
+        max: usize,
+    ) -> Answer<'_, Vec<StoredMessage>> {
+        let (stream, filter) = (stream.to_owned(), filter.to_owned());
+        Box::pin(async move { self.batch(&stream, from_sequence, &filter, max).await })
+    }
+
+    fn create_stream(&self, config: &StreamConfig) -> Answer<'_, StreamInfo> {
+        self.send_config("making the stream", "STREAM.CREATE", config)
+    }
+
+    fn update_stream(&self, config: &StreamConfig) -> Answer<'_, StreamInfo> {
+        self.send_config("changing the stream", "STREAM.UPDATE", config)
+    }
+
+    fn stream_info(&self, stream: &str) -> Answer<'_, Option<StreamInfo>> {
+        let name = format!("STREAM.INFO.{stream}");
+        Box::pin(async move {
+            match self
+                .call("looking at the stream", &name, &Value::Null)
+                .await
+            {
+                Ok(info) => Ok(Some(info)),
+                Err(error) if error.number() == Some(NO_STREAM) => Ok(None),
+                Err(error) => Err(error),
+            }
+        })
+    }
+
+    fn streams(&self) -> Answer<'_, Vec<StreamInfo>> {
+        Box::pin(self.list("listing the streams", "STREAM.LIST", "streams"))
+    }
+
+    fn create_consumer(&self, stream: &str, config: &ConsumerConfig) -> Answer<'_, ConsumerInfo> {
+        let name = format!("CONSUMER.CREATE.{stream}.{}", config.name);
+        let body = json!({ "stream_name": stream, "config": config });
+        Box::pin(async move { self.call("making the consumer", &name, &body).await })
+    }
+
+    fn consumers(&self, stream: &str) -> Answer<'_, Vec<ConsumerInfo>> {
+        let name = format!("CONSUMER.LIST.{stream}");
+        Box::pin(async move { self.list("listing the consumers", &name, "consumers").await })
+    }
+
+    fn account(&self) -> Answer<'_, AccountInfo> {
+        Box::pin(self.call("looking at the account", "INFO", &Value::Null))
+    }
+
+    fn server(&self) -> ServerInfo {
+        let info = self.client.server_info();
+        ServerInfo {
+            name: info.server_name,
+            version: info.version,
+            jetstream: info.jetstream,
+            max_payload: info.max_payload,
+            cluster: info.cluster,
+            domain: info.domain,
+        }
+    }
+
+    fn close(&self) -> Answer<'_, ()> {
+        Box::pin(async move {
+            self.client
+                .flush()
+                .await
+                .map_err(|error| JetStreamError::Connection {
+                    doing: "closing",
+                    source: Box::new(error),
+                })
+        })
+    }
+}
+
+impl JetStreamClient {
+    fn send_config(
+        &self,
+        doing: &'static str,
+        name: &str,
+        config: &StreamConfig,
+    ) -> BoxFuture<'_, Result<StreamInfo, JetStreamError>> {
+        let name = format!("{name}.{}", config.name);
+        let body = serde_json::to_value(config).map_err(|error| wrong(doing, &error));
+        async move { self.call(doing, &name, &body?).await }.boxed()
+    }
+}
+
+/// A subscription: one ordered consumer after the other, each from where the last one ended.
+struct Subscription {
+    client: JetStreamClient,
+    stream: String,
+    select: Subscribe,
+    /// The next sequence that may be delivered.
+    next: u64,
+    ordered: Option<jetstream::consumer::pull::Ordered>,
+}
+
+impl Subscription {
+    async fn next(&mut self) -> Result<StoredMessage, JetStreamError> {
+        loop {
+            let ordered = match &mut self.ordered {
+                Some(ordered) => ordered,
+                None => match self
+                    .client
+                    .ordered(&self.stream, self.next, &self.select)
+                    .await
+                {
+                    Ok(ordered) => self.ordered.insert(ordered),
+                    Err(error) => {
+                        self.check(error).await?;
+                        continue;
+                    }
+                },
+            };
+            match ordered.next().await {
+                Some(Ok(message)) => {
+                    let message = raw::delivered(message.message)?;
+                    // After a reconnect the consumer begins anew behind what it has delivered;
+                    // that is not relied upon.
+                    if message.sequence >= self.next {
+                        self.next = message.sequence + 1;
+                        return Ok(message);
+                    }
+                }
+                // The consumer is gone, or the connection was: the next one goes on.
+                Some(Err(_)) | None => {
+                    self.ordered = None;
+                    tokio::time::sleep(PAUSE).await;
+                }
+            }
+        }
+    }
+
+    /// Whether trying again can help.
+    async fn check(&mut self, error: JetStreamError) -> Result<(), JetStreamError> {
+        match self.client.stream_info(&self.stream).await {
+            Ok(Some(_)) => {}
+            Ok(None) => return Err(error),
+            Err(error @ JetStreamError::NotAllowed { .. }) => return Err(error),
+            Err(_) => {}
+        }
+        let consuming = format!("{}.CONSUMER.CREATE", self.client.api);
+        let refused = self.client.refusals.take_prefixed(&consuming);
+        if let Some(why) = refused {
+            return Err(JetStreamError::NotAllowed {
+                doing: SUBSCRIBING,
+                why,
+            });
+        }
+        tokio::time::sleep(PAUSE).await;
+        Ok(())
+    }
+}
+
+impl Refusals {
+    /// Takes out the refusal of a subject that begins so.
+    fn take_prefixed(&self, prefix: &str) -> Option<String> {
+        let mut refusals = self.lock();
+        let quoted = format!("\"{prefix}");
+        let at = refusals.iter().position(|told| told.contains(&quoted))?;
+        refusals.remove(at)
+    }
+}
+
+fn get_body(get: &Get) -> Value {
+    match get {
+        Get::Sequence(sequence) => json!({ "seq": sequence }),
+        Get::Last(filter) => json!({ "last_by_subj": filter }),
+    }
+}
+
+/// Reads an answer of the API, which may be a refusal.
+fn parse<T: DeserializeOwned>(doing: &'static str, body: &[u8]) -> Result<T, JetStreamError> {
+    #[derive(Deserialize)]
+    struct Outcome {
+        error: Option<Fault>,
+    }
+    let outcome: Outcome = serde_json::from_slice(body).map_err(|error| wrong(doing, &error))?;
+    match outcome.error {
+        Some(fault) => Err(fault.refused(doing)),
+        None => serde_json::from_slice(body).map_err(|error| wrong(doing, &error)),
+    }
+}
+
+#[derive(Deserialize)]
+struct Fault {
+    code: u16,
+    #[serde(default)]
+    err_code: u32,
+    #[serde(default)]
+    description: String,
+}
+
+impl Fault {
+    fn refused(self, doing: &'static str) -> JetStreamError {
+        JetStreamError::Refused {
+            doing,
+            status: self.code,
+            number: self.err_code,
+            description: self.description,
+        }
+    }
+}
+
+/// Reads the acknowledgement of a message.
+fn acknowledged(body: &[u8]) -> Result<PublishAck, JetStreamError> {
+    #[derive(Deserialize)]
+    struct Ack {
+        error: Option<Fault>,
+        #[serde(default)]
+        stream: String,
+        #[serde(default)]
+        seq: u64,
+        #[serde(default)]
+        duplicate: bool,
+    }
+    let ack: Ack = serde_json::from_slice(body).map_err(|error| wrong(PUBLISHING, &error))?;
+    match ack.error {
+        Some(fault) => Err(fault.refused(PUBLISHING)),
+        None => Ok(PublishAck {
+            stream: ack.stream,
+            sequence: ack.seq,
+            duplicate: ack.duplicate,
+        }),
+    }
+}
+
+fn wrong(doing: &'static str, error: &dyn std::fmt::Display) -> JetStreamError {
+    JetStreamError::Answer {
+        doing,
+        why: error.to_string(),
+    }
+}
+
+/// A refusal by a status line.
+fn refused(doing: &'static str, status: StatusCode, description: Option<String>) -> JetStreamError {
+    JetStreamError::Refused {
+        doing,
+        status: status.as_u16(),
+        number: 0,
+        description: description.unwrap_or_else(|| format!("status {}", status.as_u16())),
+    }
+}
+
+/// A time of the server, cut to microseconds.
+pub(super) fn server_time(text: &str) -> Result<Timestamp, JetStreamError> {
+    Timestamp::parse_lenient(text)
+        .map(|time| time.timestamp)
+        .map_err(|error| wrong(GETTING, &error))
+}
+
+const PUBLISHING: &str = "publishing";
+const GETTING: &str = "reading a message";
+const SUBSCRIBING: &str = "subscribing";
+
+/// The headers of an atomic batch (ADR-50).
+const BATCH_ID: &str = "Nats-Batch-Id";
+const BATCH_SEQUENCE: &str = "Nats-Batch-Sequence";
+const BATCH_COMMIT: &str = "Nats-Batch-Commit";
+
+/// The end of a batched direct get (ADR-31): `204 EOB`.
+const END_OF_BATCH: u16 = 204;
+
+/// Numbers of the server's faults (`errors.json` of nats-server).
+const NO_MESSAGE: u32 = 10037;
+const NO_STREAM: u32 = 10059;
