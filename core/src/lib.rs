@@ -18,7 +18,8 @@
 //! event is) · [`headers`], [`subject`] and [`message`] (how it travels) · [`cid`] and [`chain`]
 //! (what proves it) · [`version`] (numbers of a history) · [`append`] (what a store may answer) ·
 //! [`aggregate`] (decide, evolve, fold) · [`upcast`] (old schemas read as new ones) · [`export`]
-//! (the file that anyone can verify) · [`projection`] (events become documents).
+//! (the file that anyone can verify) · [`projection`] (events become documents) · [`policy`]
+//! (retries and circuit breakers).
 
 #![warn(missing_docs)]
 
@@ -32,6 +33,7 @@ pub mod headers;
 pub mod id;
 pub mod message;
 pub mod metadata;
+pub mod policy;
 pub mod projection;
 pub mod subject;
 pub mod text;

@@ -587,7 +587,10 @@ fn get_body(get: &Get) -> Value {
     match get {
         Get::Sequence(sequence) => json!({ "seq": sequence }),
         Get::Last(filter) => json!({ "last_by_subj": filter }),
+<<<<<<< HEAD
         Get::From(sequence) => json!({ "seq": sequence, "next_by_subj": ">" }),
+=======
+>>>>>>> nats-connect
     }
 }
 

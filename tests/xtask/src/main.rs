@@ -17,6 +17,7 @@ mod demo;
 mod failure;
 mod imports;
 mod js;
+mod nats_server;
 mod plugins;
 mod setup;
 mod soak;
@@ -79,6 +80,8 @@ enum Task {
     Wasm,
     /// Build the plugins, and those of the tests, into the target folder's `plugins`
     Plugins,
+    /// Fetch the NATS server of the tests if it is missing, and print its path
+    NatsServer,
     /// Run the benchmarks; further arguments are passed on
     Bench {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
@@ -110,6 +113,7 @@ fn main() -> ExitCode {
         Task::Wasm => setup::prepare(setup::Needs::Build).and_then(|()| js::build(&workspace)),
         Task::Plugins => setup::prepare(setup::Needs::Plugins)
             .and_then(|()| plugins::build(&workspace).map(drop)),
+        Task::NatsServer => nats_server::ready().map(|program| println!("{}", program.display())),
         Task::Bench { arguments } => bench::run(&workspace, arguments),
     });
     match outcome {

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use crate::command::Run;
 use crate::failure::{Failure, UNREACHABLE};
+use crate::nats_server;
 
 /// How much of the machine a task uses.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -16,7 +17,7 @@ pub(crate) enum Needs {
     Build,
     /// Also Python, with which the demonstration forges a copy.
     Demo,
-    /// Also the programs that the tests call.
+    /// Also the programs that the tests call, `nats-server` among them.
     Test,
 }
 
@@ -35,6 +36,7 @@ pub(crate) fn prepare(needs: Needs) -> Result<(), Failure> {
     }
     if needs >= Needs::Test {
         debian_programs()?;
+        nats_server::ready()?;
     }
     Ok(())
 }

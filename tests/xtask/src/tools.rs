@@ -52,7 +52,7 @@ impl Tool {
 }
 
 /// Where this user's programs keep what they can fetch again.
-fn cache() -> Result<PathBuf, Failure> {
+pub(crate) fn cache() -> Result<PathBuf, Failure> {
     let base = env::var_os("XDG_CACHE_HOME")
         .map(PathBuf::from)
         .filter(|path| path.is_absolute())

@@ -1,0 +1,170 @@
+//! Several servers on one machine that are one cluster.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use super::process::unused_port;
+use super::{ANSWER, LOOK, NatsServer, PATIENCE, ServerOptions, is_port_taken};
+
+/// How long an answer is waited for that would be asked for again: while there is no leader, none
+/// comes.
+const POLL: Duration = Duration::from_millis(500);
+
+/// A cluster of servers that all may be asked without a password.
+#[derive(Debug)]
+pub struct NatsCluster {
+    servers: Vec<NatsServer>,
+}
+
+impl NatsCluster {
+    /// Starts `count` servers and waits until they can make a stream with a replica on each.
+    ///
+    /// # Panics
+    ///
+    /// When the program is missing, or the servers do not find together.
+    pub fn start(count: usize) -> Self {
+        Self::start_with(count, &ServerOptions::default())
+    }
+
+    /// The same with options, which hold for each.
+    ///
+    /// # Panics
+    ///
+    /// As [`start`](Self::start), and when the options leave JetStream or our access out.
+    pub fn start_with(count: usize, options: &ServerOptions) -> Self {
+        loop {
+            let ports: Vec<_> = (0..count).map(|_| (unused_port(), unused_port())).collect();
+            let routes: Vec<_> = ports
+                .iter()
+                .map(|(_, route)| format!("\"nats://127.0.0.1:{route}\""))
+                .collect();
+            let routes = routes.join(", ");
+            let servers = ports.iter().map(|(port, route)| {
+                let cluster = format!(
+                    "cluster {{\n  name: \"cim-tests\"\n  listen: \"127.0.0.1:{route}\"\n  \
+                     routes: [{routes}]\n}}\n"
+                );
+                NatsServer::new(*port, cluster, options.clone())
+            });
+            let mut cluster = Self {
+                servers: servers.collect(),
+            };
+            cluster.servers.iter_mut().for_each(NatsServer::run);
+            let mut servers = cluster.servers.iter_mut();
+            match servers.try_for_each(NatsServer::wait_until_greeting) {
+                Ok(()) => {
+                    cluster.wait_until_it_replicates();
+                    return cluster;
+                }
+                Err(log) => assert!(is_port_taken(&log), "nats-server ended:\n{log}"),
+            }
+        }
+    }
+
+    /// The servers, by index.
+    pub fn servers(&self) -> &[NatsServer] {
+        &self.servers
+    }
+
+    /// One server.
+    pub fn server(&self, index: usize) -> &NatsServer {
+        &self.servers[index]
+    }
+
+    /// The address of all servers for clients, `nats://127.0.0.1:<port>,127.0.0.1:<port>,…`.
+    pub fn url(&self) -> String {
+        let addresses: Vec<_> = self.servers.iter().map(NatsServer::address).collect();
+        format!("nats://{}", addresses.join(","))
+    }
+
+    /// The index of the server that leads a stream at present, once there is one that runs.
+    ///
+    /// # Panics
+    ///
+    /// When there is none for long, as without the stream or a majority.
+    pub fn leader_of(&self, stream: &str) -> usize {
+        self.wait_for(&format!("a leader of `{stream}`"), || {
+            let leader = self.stream(stream)?["cluster"]["leader"]
+                .as_str()?
+                .to_owned();
+            self.servers
+                .iter()
+                .position(|server| server.is_running() && server.name == leader)
+        })
+    }
+
+    /// Waits until every replica of a stream has all that its leader has.
+    ///
+    /// # Panics
+    ///
+    /// When that takes long, as while a server is down.
+    pub fn wait_until_current(&self, stream: &str) {
+        self.wait_for(&format!("all replicas of `{stream}`"), || {
+            let info = self.stream(stream)?;
+            let wanted = info["config"]["num_replicas"].as_u64()?;
+            let replicas = info["cluster"]["replicas"].as_array()?;
+            let current = replicas
+                .iter()
+                .filter(|replica| replica["current"] == true && replica["offline"] != true);
+            (current.count() as u64 + 1 == wanted).then_some(())
+        });
+    }
+
+    /// Ends a server without warning.
+    pub fn kill9(&mut self, index: usize) {
+        self.servers[index].kill9();
+    }
+
+    /// Starts a server again in its folder and on its port, after stopping it if it runs.
+    ///
+    /// # Panics
+    ///
+    /// When it ends at once, with what it logged.
+    pub fn restart(&mut self, index: usize) {
+        self.servers[index].restart();
+    }
+
+    /// A stream as its leader describes it.
+    fn stream(&self, name: &str) -> Option<Value> {
+        let subject = format!("$JS.API.STREAM.INFO.{name}");
+        self.ask_for(POLL, &subject, &json!({}))
+    }
+
+    /// The first answer that a server has; see [`NatsServer::ask`].
+    pub fn ask(&self, subject: &str, body: &Value) -> Option<Value> {
+        self.ask_for(ANSWER, subject, body)
+    }
+
+    fn ask_for(&self, patience: Duration, subject: &str, body: &Value) -> Option<Value> {
+        let mut running = self.servers.iter().filter(|server| server.is_running());
+        running.find_map(|server| server.ask_for(patience, subject, body))
+    }
+
+    /// Servers greet before they have found each other and chosen a leader.
+    fn wait_until_it_replicates(&self) {
+        let stream = json!({
+            "name": "cim-ready",
+            "subjects": ["cim-ready"],
+            "storage": "memory",
+            "num_replicas": self.servers.len(),
+        });
+        self.wait_for("a cluster that replicates", || {
+            self.ask_for(POLL, "$JS.API.STREAM.CREATE.cim-ready", &stream)
+        });
+        self.wait_for("the end of the first stream", || {
+            self.ask_for(POLL, "$JS.API.STREAM.DELETE.cim-ready", &json!({}))
+        });
+    }
+
+    fn wait_for<T>(&self, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+        let started = Instant::now();
+        loop {
+            if let Some(found) = look() {
+                return found;
+            }
+            assert!(started.elapsed() < PATIENCE, "there is no {what}");
+            std::thread::sleep(LOOK);
+        }
+    }
+}
