@@ -6,10 +6,7 @@ mod error;
 mod port;
 mod raw;
 mod server;
-<<<<<<< HEAD
 mod store;
-=======
->>>>>>> nats-connect
 mod stream;
 
 pub use client::JetStreamClient;
@@ -17,10 +14,7 @@ pub use consumer::{ConsumerConfig, ConsumerInfo, SequencePair};
 pub use error::JetStreamError;
 pub use port::{Answer, Consistency, Get, JetStreamPort, PublishAck, StoredMessage, Subscribe};
 pub use server::{AccountInfo, AccountLimits, ServerInfo};
-<<<<<<< HEAD
 pub use store::{JetStreamStore, event_stream};
-=======
->>>>>>> nats-connect
 pub use stream::{
     Cluster, Discard, Replica, Retention, Storage, StreamConfig, StreamInfo, StreamState,
 };

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use cim_core::append::{Append, AppendError, Appended, Judgement, Receipt, Rejection, RetryToken};
 use cim_core::event::RecordedEvent;
 use cim_core::message::Message;
+use cim_core::policy::Backoff;
 use cim_core::version::ExpectedVersion;
 
 use super::Inner;
@@ -27,11 +28,11 @@ use crate::store::StoreError;
 /// new leader.
 const DEADLINE: Duration = Duration::from_secs(15);
 
-/// The longest pause before a lost race is run again: 16 rivals take about as long.
-const MAX_PAUSE: Duration = Duration::from_millis(100);
-
-/// The first pause.
-const MIN_PAUSE: Duration = Duration::from_millis(1);
+/// The pauses before a lost race is run again: 16 rivals take about as long as the longest.
+const PAUSES: Backoff = Backoff {
+    base: Duration::from_millis(1),
+    cap: Duration::from_millis(100),
+};
 
 /// The header that names the last sequence that an append rests on, and the one with the filter
 /// that it is the last of. Always the one filter of an aggregate: on replicated streams, what is
@@ -76,8 +77,8 @@ impl Inner {
             }
             // The first look at the leader is for what was merely likely.
             if freshness == Freshness::Sure || failed.is_some() {
-                pause(tries, deadline).await;
                 tries += 1;
+                pause(tries, deadline).await;
             }
             freshness = Freshness::Sure;
         }
@@ -117,12 +118,18 @@ impl Inner {
             Ok(messages) => messages,
             Err(why) => return Ok(Some(Err(AppendError::Rejected { why }))),
         };
+        let seen = self.seen.load(Ordering::Acquire);
         let published = match messages.len() {
             1 => self.port.publish(messages.swap_remove(0)).await,
             _ => self.port.publish_batch(messages).await,
         };
         let next = match published {
-            Ok(ack) if !ack.duplicate => return self.committed(&recorded, &ack).map(Some),
+            // Sequences only grow: this would be another stream under the same name.
+            Ok(ack) if !ack.duplicate && ack.sequence <= seen => {
+                let why = format!("the stream `{}` was made anew", self.stream);
+                return Err(Failed::from(StoreError::Mismatch { why }));
+            }
+            Ok(ack) if !ack.duplicate => return Ok(Some(Ok(self.committed(&recorded, &ack)))),
             Ok(_) => Next::Look,
             Err(error) => next(error),
         };
@@ -163,6 +170,15 @@ impl Inner {
         for events in recorded {
             for (at, event) in events.iter().enumerate() {
                 let mut message = event.encode(template).map_err(Rejection::Template)?;
+                if !self.takes(&message.subject) {
+                    return Err(Rejection::Store {
+                        code: "subject-not-taken",
+                        why: format!(
+                            "the stream `{}` does not take the subject `{}`",
+                            self.stream, message.subject
+                        ),
+                    });
+                }
                 if at == 0 {
                     let filter = template
                         .aggregate_filter(&event.aggregate)
@@ -179,22 +195,13 @@ impl Inner {
         Ok(messages)
     }
 
+    fn takes(&self, subject: &str) -> bool {
+        self.subjects.iter().any(|filter| filter.matches(subject))
+    }
+
     /// The answers for events that the server has stored now.
-    fn committed(
-        &self,
-        recorded: &[Vec<RecordedEvent>],
-        ack: &PublishAck,
-    ) -> Result<Result<Vec<Appended>, AppendError>, Failed> {
-        let before = self.seen.fetch_max(ack.sequence, Ordering::AcqRel);
-        if before >= ack.sequence {
-            // Sequences only grow: this is another stream under the same name.
-            return Err(Failed {
-                cause: Arc::new(StoreError::Mismatch {
-                    why: format!("the stream `{}` was made anew", self.stream),
-                }),
-                may_be_stored: true,
-            });
-        }
+    fn committed(&self, recorded: &[Vec<RecordedEvent>], ack: &PublishAck) -> Vec<Appended> {
+        self.seen.fetch_max(ack.sequence, Ordering::AcqRel);
         let count: usize = recorded.iter().map(Vec::len).sum();
         let mut sequence = ack.sequence - count as u64;
         let mut answers = Vec::with_capacity(recorded.len());
@@ -210,7 +217,7 @@ impl Inner {
                 position: position(sequence),
             }));
         }
-        Ok(Ok(answers))
+        answers
     }
 }
 
@@ -278,8 +285,7 @@ fn unknown(
 /// Waits before the next try, the longer the more there were, by chance: rivals are not to meet
 /// again.
 async fn pause(tries: u32, deadline: Instant) {
-    let most = MIN_PAUSE.saturating_mul(1 << tries.min(10)).min(MAX_PAUSE);
-    let chance = u64::from_le_bytes(clock::entropy()) % most.as_micros().max(1) as u64;
-    let until = clock::moment() + Duration::from_micros(chance);
+    let chance = u64::from_le_bytes(clock::entropy());
+    let until = clock::moment() + PAUSES.delay(tries, chance);
     tokio::time::sleep_until(until.min(deadline).into()).await;
 }

@@ -5,7 +5,7 @@ use cim_core::event::RecordedEvent;
 use cim_core::id::AggregateKey;
 use cim_core::id::Namespace;
 use cim_core::message::Message;
-use cim_core::subject::{StoreTemplate, TemplateError};
+use cim_core::subject::{StoreTemplate, SubjectFilter, TemplateError};
 use cim_core::time::Timestamp;
 use cim_core::version::Position;
 use uuid::Uuid;
@@ -96,6 +96,17 @@ pub(super) fn read_info(config: &StreamConfig, url: &str) -> Result<StoreInfo, S
             .map_err(|error: cim_core::time::TimeError| strange(CREATED_AT, error.to_string()))?,
         url: url.to_owned(),
     })
+}
+
+/// The subjects that a stream takes.
+pub(super) fn subjects(config: &StreamConfig, url: &str) -> Result<Vec<SubjectFilter>, StoreError> {
+    let read = |text: &String| {
+        SubjectFilter::new(text).map_err(|error| StoreError::Foreign {
+            url: url.to_owned(),
+            why: error.to_string(),
+        })
+    };
+    config.subjects.iter().map(read).collect()
 }
 
 /// Reads the event of a message.

@@ -49,6 +49,8 @@ struct Inner {
     port: Arc<dyn JetStreamPort>,
     stream: String,
     info: StoreInfo,
+    /// What the stream takes.
+    subjects: Vec<SubjectFilter>,
     index: Arc<Index>,
     synced: Mutex<Synced>,
     heads: Heads,
@@ -100,6 +102,7 @@ impl JetStreamStore {
         Ok(Self(Arc::new(Inner {
             port,
             stream: stream.to_owned(),
+            subjects: layout::subjects(&found.config, url)?,
             index: Arc::new(index),
             synced: Mutex::default(),
             heads: Heads::default(),
