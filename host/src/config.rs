@@ -1,8 +1,8 @@
 //! `cim.toml`: what the command finds beside the data.
 //!
 //! Unknown keys are errors. The tables `[nats]`, `[jetstream]` and `[event_store]` have the keys of
-//! the CIM family; the store in SQLite uses `[event_store] max_events_per_aggregate` alone, and the
-//! others are for the store on JetStream.
+//! the CIM family, and a few more; the store in SQLite uses `[event_store]
+//! max_events_per_aggregate` alone, and the others are for the store on JetStream.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,6 +11,8 @@ use std::path::{Path, PathBuf};
 use cim_core::id::{NameError, Namespace};
 use cim_core::subject::{Field, StoreTemplate, SubjectTemplate, TemplateError};
 use serde::Deserialize;
+
+use crate::secret::{Secret, without_user};
 
 /// The name of the file.
 pub const FILE_NAME: &str = "cim.toml";
@@ -48,23 +50,49 @@ pub struct TemplateConfig {
 #[derive(Clone, Default, Deserialize, Eq, PartialEq)]
 #[serde(deny_unknown_fields, default)]
 pub struct NatsConfig {
-    /// The server's URL.
+    /// The servers' URL.
     pub url: Option<String>,
     /// The user's name.
     pub user: Option<String>,
-    /// The user's password.
-    pub password: Option<String>,
+    /// The user's password; better left to `NATS_PASSWORD`.
+    pub password: Option<Secret>,
+    /// The file with the user's JWT and seed.
+    pub creds: Option<PathBuf>,
     /// Whether a connection without TLS is refused.
     pub tls_required: bool,
+    /// The file with the certificates of who may vouch for the servers; the system's by default.
+    pub tls_ca: Option<PathBuf>,
+    /// The file with our certificate.
+    pub tls_cert: Option<PathBuf>,
+    /// The file with our certificate's key.
+    pub tls_key: Option<PathBuf>,
+    /// The name that the servers' certificates are for, where it is not that of the URL.
+    pub tls_server_name: Option<String>,
 }
 
 impl fmt::Debug for NatsConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            url,
+            user,
+            password,
+            creds,
+            tls_required,
+            tls_ca,
+            tls_cert,
+            tls_key,
+            tls_server_name,
+        } = self;
         f.debug_struct("NatsConfig")
-            .field("url", &self.url)
-            .field("user", &self.user)
-            .field("password", &self.password.as_ref().map(|_| "…"))
-            .field("tls_required", &self.tls_required)
+            .field("url", &url.as_deref().map(without_user))
+            .field("user", user)
+            .field("password", password)
+            .field("creds", creds)
+            .field("tls_required", tls_required)
+            .field("tls_ca", tls_ca)
+            .field("tls_cert", tls_cert)
+            .field("tls_key", tls_key)
+            .field("tls_server_name", tls_server_name)
             .finish()
     }
 }
@@ -91,6 +119,8 @@ pub struct EventStoreConfig {
     pub max_events_per_aggregate: u64,
     /// After how many events a snapshot is taken.
     pub snapshot_threshold: u64,
+    /// On how many servers the stream is kept.
+    pub replicas: u32,
 }
 
 impl Default for EventStoreConfig {
@@ -100,6 +130,7 @@ impl Default for EventStoreConfig {
             retention_days: 365,
             max_events_per_aggregate: 10_000,
             snapshot_threshold: 100,
+            replicas: 1,
         }
     }
 }
@@ -156,9 +187,9 @@ impl Config {
             expected,
         };
         if let Some(url) = &self.nats.url
-            && !url.split_once("://").is_some_and(|(scheme, host)| {
-                matches!(scheme, "nats" | "tls" | "ws" | "wss") && !host.is_empty()
-            })
+            && !url
+                .split_once("://")
+                .is_some_and(|(scheme, host)| matches!(scheme, "nats" | "tls") && !host.is_empty())
         {
             // A URL may hold a password too.
             return Err(fault(
@@ -167,28 +198,35 @@ impl Config {
                 "a URL such as `nats://host:4222`",
             ));
         }
-        let name = |text: &str| {
-            !text.is_empty() && !text.contains(|c: char| c.is_whitespace() || ".*>/\\".contains(c))
-        };
         let EventStoreConfig { stream_name, .. } = &self.event_store;
-        if !name(stream_name) {
-            let expected = "a name without white space, `.`, `*`, `>`, `/` and `\\`";
+        if !is_name(stream_name) {
             return Err(fault(
                 "[event_store] stream_name",
                 stream_name.clone(),
-                expected,
+                NAME,
             ));
         }
         if let Some(domain) = self
             .jetstream
             .domain
             .as_ref()
-            .filter(|domain| !name(domain))
+            .filter(|domain| !is_name(domain))
         {
-            let expected = "a name without white space, `.`, `*`, `>`, `/` and `\\`";
-            return Err(fault("[jetstream] domain", domain.clone(), expected));
+            return Err(fault("[jetstream] domain", domain.clone(), NAME));
+        }
+        if let Some(prefix) = self
+            .jetstream
+            .prefix
+            .as_ref()
+            .filter(|prefix| !is_prefix(prefix))
+        {
+            return Err(fault("[jetstream] prefix", prefix.clone(), PREFIX));
         }
         let store = &self.event_store;
+        if !(1..=MAX_REPLICAS).contains(&store.replicas) {
+            let found = store.replicas.to_string();
+            return Err(fault("[event_store] replicas", found, "1 to 5"));
+        }
         for (key, value) in [
             (
                 "[event_store] retention_days",
@@ -246,6 +284,26 @@ impl Config {
         Ok(Some(template))
     }
 }
+
+/// Whether NATS takes it as the name of a stream or a domain.
+pub(crate) fn is_name(text: &str) -> bool {
+    !text.is_empty() && !text.contains(|c: char| c.is_whitespace() || ".*>/\\".contains(c))
+}
+
+/// Whether it can stand before the subjects of an API.
+pub(crate) fn is_prefix(text: &str) -> bool {
+    let token = |token: &str| {
+        !token.is_empty() && !token.contains(|c: char| c.is_whitespace() || "*>".contains(c))
+    };
+    text.split('.').all(token)
+}
+
+/// What [`is_name`] takes.
+pub(crate) const NAME: &str = "a name without white space, `.`, `*`, `>`, `/` and `\\`";
+/// What [`is_prefix`] takes.
+pub(crate) const PREFIX: &str = "tokens such as `$JS.hub.API`, without wildcards";
+/// JetStream keeps a stream on five servers at most.
+const MAX_REPLICAS: u32 = 5;
 
 /// A `cim.toml` that cannot be taken.
 #[derive(Debug)]
@@ -335,9 +393,9 @@ mod tests {
             store = "sqlite:events.db"
             namespace = "cowboyai.security.keys"
             [nats]
-            url = "nats://localhost:4222"
+            url = "nats://hunter:hunter1@localhost:4222"
             user = "u"
-            password = "p"
+            password = "hunter2"
             tls_required = true
             [jetstream]
             domain = "hub"
@@ -348,12 +406,12 @@ mod tests {
             max_events_per_aggregate = 10000
             snapshot_threshold = 100
         "#;
-        let config: Config = toml::from_str(text).expect("valid");
+        let config = Config::parse(text).expect("valid");
         assert_eq!(config.event_store, EventStoreConfig::default());
-        assert!(
-            !format!("{config:?}").contains("\"p\""),
-            "a password is never shown"
-        );
+        let password = config.nats.password.as_ref().map(Secret::expose);
+        assert_eq!(password, Some("hunter2"));
+        let shown = format!("{config:?}");
+        assert!(!shown.contains("hunter"), "{shown}");
     }
 
     #[test]
@@ -387,6 +445,15 @@ mod tests {
             "[event_store]\nstream_name = \"a.b\"",
             "`[event_store] stream_name` in `cim.toml`: expected a name without white space, `.`, \
              `*`, `>`, `/` and `\\`, found `a.b`",
+        );
+        refused(
+            "[event_store]\nreplicas = 6",
+            "`[event_store] replicas` in `cim.toml`: expected 1 to 5, found `6`",
+        );
+        refused(
+            "[jetstream]\nprefix = \"$JS.*.API\"",
+            "`[jetstream] prefix` in `cim.toml`: expected tokens such as `$JS.hub.API`, without \
+             wildcards, found `$JS.*.API`",
         );
         refused(
             "[nats]\nurl = \"http://u:p@h\"",

@@ -2,7 +2,7 @@
 //!
 //! In reading order: [`store`] (the port, its queries and its contract) · [`memory`] and
 //! [`sqlite`] (adapters), `jetstream` (the adapter for clusters) · [`config`] (`cim.toml`) · [`import`] (foreign rows become events) ·
-//! [`projector`] and `plugin` (events become documents) · [`clock`] (the only caller of the time and of the system's randomness) · [`cli`].
+//! [`projector`] and `plugin` (events become documents) · [`clock`] (the only caller of the time and of the system's randomness) · [`secret`] (what is never shown) · [`cli`].
 
 pub mod cli;
 pub mod clock;
@@ -14,6 +14,7 @@ pub mod memory;
 #[cfg(feature = "plugin")]
 pub mod plugin;
 pub mod projector;
+pub mod secret;
 pub mod sqlite;
 pub mod store;
 

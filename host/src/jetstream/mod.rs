@@ -3,6 +3,7 @@
 mod client;
 mod consumer;
 mod error;
+mod options;
 mod port;
 mod raw;
 mod server;
@@ -12,6 +13,10 @@ mod stream;
 pub use client::JetStreamClient;
 pub use consumer::{ConsumerConfig, ConsumerInfo, SequencePair};
 pub use error::JetStreamError;
+pub use options::{
+    Api, Identity, Login, NatsOptions, OptionsError, Origin, Process, Server, Source, Surroundings,
+    Tls, UrlFault,
+};
 pub use port::{Answer, Consistency, Get, JetStreamPort, PublishAck, StoredMessage, Subscribe};
 pub use server::{AccountInfo, AccountLimits, ServerInfo};
 pub use store::{JetStreamStore, event_stream};
