@@ -1,6 +1,7 @@
 //! NATS JetStream: the port, its adapter on async-nats, and the event store that stands on it.
 
 mod client;
+mod connect;
 mod consumer;
 mod error;
 mod options;
@@ -11,6 +12,7 @@ mod store;
 mod stream;
 
 pub use client::JetStreamClient;
+pub use connect::{ConnectError, LoginHint, TlsFault};
 pub use consumer::{ConsumerConfig, ConsumerInfo, SequencePair};
 pub use error::JetStreamError;
 pub use options::{

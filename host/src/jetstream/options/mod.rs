@@ -32,8 +32,9 @@ pub use self::url::UrlFault;
 use crate::config::Config;
 use crate::secret::Secret;
 
-/// Within which time a connection is made or found impossible.
-const CONNECT_WITHIN: Duration = Duration::from_secs(5);
+/// Within which time a connection is made or found impossible. Who asks has an answer within 5 s,
+/// with the start of the program and the time to say it.
+const CONNECT_WITHIN: Duration = Duration::from_secs(4);
 
 /// How NATS is reached.
 #[derive(Clone, Debug, PartialEq)]
@@ -53,7 +54,7 @@ pub struct NatsOptions {
     pub api: Api,
     /// What the subjects of answers begin with; `_INBOX` by default.
     pub inbox_prefix: Option<String>,
-    /// The time within which a first connection is made or found impossible, 5 s by default.
+    /// The time within which a first connection is made or found impossible, 4 s by default.
     pub connect_within: Duration,
     /// How long a call waits for its answer, 5 s by default.
     pub answer_within: Duration,
