@@ -7,28 +7,32 @@ use cim_core::id::AggregateKey;
 use cim_core::subject::StoreTemplate;
 use cim_host::clock;
 use cim_host::jetstream::{
-    Consistency, Get, JetStreamClient, JetStreamPort, JetStreamStore, event_stream,
+    Consistency, Get, JetStreamClient, JetStreamPort as _, JetStreamStore, NatsOptions,
+    event_stream,
 };
 use cim_host::store::EventStore;
 use cim_host::store::contract::Fixture;
 use cim_tests::nats::{NatsCluster, NatsServer, ServerOptions};
 use tempfile::TempDir;
 
-cim_host::contract_tests!(one_server, async |template| {
+cim_host::contract_tests!(one_server, one_server_with);
+cim_host::contract_tests!(three_replicas, three_replicas_with);
+
+async fn one_server_with(template: StoreTemplate) -> Nats {
     static SERVER: OnceLock<NatsServer> = OnceLock::new();
     let server = SERVER.get_or_init(|| NatsServer::start(accounts()));
-    Nats::new(vec![server.address()], 1, template).await
-});
+    Nats::new(&[server.address()], 1, template).await
+}
 
-cim_host::contract_tests!(three_replicas, async |template| {
+async fn three_replicas_with(template: StoreTemplate) -> Nats {
     static CLUSTER: OnceLock<NatsCluster> = OnceLock::new();
     let cluster = CLUSTER.get_or_init(|| NatsCluster::start_with(3, &accounts()));
-    let addresses = cluster.servers().iter().map(NatsServer::address);
-    Nats::new(addresses.collect(), 3, template).await
-});
+    let addresses: Vec<_> = cluster.servers().iter().map(NatsServer::address).collect();
+    Nats::new(&addresses, 3, template).await
+}
 
 /// More than there are cases: each has an account of its own, so that their streams do not meet.
-const ACCOUNTS: usize = 120;
+const ACCOUNTS: usize = 200;
 
 fn accounts() -> ServerOptions {
     let accounts: Vec<String> = (0..ACCOUNTS)
@@ -47,7 +51,9 @@ fn accounts() -> ServerOptions {
 
 /// A store in a stream of an account of its own.
 struct Nats {
-    addresses: String,
+    url: String,
+    server: String,
+    account: usize,
     store: Mutex<Arc<JetStreamStore>>,
     folder: TempDir,
 }
@@ -55,14 +61,11 @@ struct Nats {
 const STREAM: &str = "EVENTS";
 
 impl Nats {
-    async fn new(servers: Vec<String>, replicas: u32, template: StoreTemplate) -> Self {
+    async fn new(servers: &[String], replicas: u32, template: StoreTemplate) -> Self {
         static NEXT: AtomicUsize = AtomicUsize::new(1);
         let n = NEXT.fetch_add(1, Ordering::Relaxed);
         assert!(n < ACCOUNTS, "more cases than accounts");
-        let addresses: Vec<_> = servers
-            .iter()
-            .map(|address| format!("nats://u{n}:p{n}@{address}"))
-            .collect();
+        let url = format!("nats://u{n}:p{n}@{}", servers.join(","));
         let folder = tempfile::tempdir().expect("a folder");
         let mut config = event_stream(
             STREAM,
@@ -75,32 +78,33 @@ impl Nats {
         .expect("no namespaces");
         if config.subjects == ["*.*.*.*.*.*"] {
             // JetStream keeps its own subjects for itself, so there is no stream of all.
-            config.subjects = ["acme", "Acme", "a", "b"]
+            config.subjects = ["acme", "Acme", "a", "A", "b", "other"]
                 .map(|name| format!("{name}.*.*.*.*.*"))
                 .to_vec();
         }
-        let addresses = addresses.join(",");
-        let port = Arc::new(
-            JetStreamClient::connect(&addresses)
-                .await
-                .expect("a server"),
-        );
+        let port = connect(&url).await;
         let store = JetStreamStore::create(port, &config, "nats://test", folder.path());
         Self {
             store: Mutex::new(Arc::new(store.await.expect("a new store"))),
-            addresses,
+            url,
+            server: servers[0].clone(),
+            account: n,
             folder,
         }
     }
 
     /// The store through another connection and another index, as on another machine.
     async fn open(&self, folder: &str) -> Arc<JetStreamStore> {
-        let port = JetStreamClient::connect(&self.addresses).await;
-        let port = Arc::new(port.expect("a server"));
+        let port = connect(&self.url).await;
         let folder = self.folder.path().join(folder);
         let store = JetStreamStore::open(port, STREAM, "nats://test", &folder).await;
         Arc::new(store.expect("the store is there"))
     }
+}
+
+async fn connect(url: &str) -> Arc<JetStreamClient> {
+    let options = NatsOptions::new(url).expect("a URL");
+    Arc::new(JetStreamClient::connect(&options).await.expect("a server"))
 }
 
 impl Fixture for Nats {
@@ -114,9 +118,7 @@ impl Fixture for Nats {
 
     /// Messages cannot be changed: the stream is made anew, with the one altered.
     async fn break_head(&self, aggregate: &AggregateKey) {
-        let port = JetStreamClient::connect(&self.addresses)
-            .await
-            .expect("a server");
+        let port = connect(&self.url).await;
         let info = port.stream_info(STREAM).await.expect("an answer");
         let config = info.expect("a stream").config;
         let mut messages = Vec::new();
@@ -134,9 +136,13 @@ impl Fixture for Nats {
             .iter_mut()
             .rfind(|message| message.subject.starts_with(&of_it));
         last.expect("a history").body = vec![0].into();
-        let client = async_nats::connect(self.addresses.split(',').collect::<Vec<_>>())
-            .await
-            .expect("a server");
+        let client = async_nats::ConnectOptions::with_user_and_password(
+            format!("u{0}", self.account),
+            format!("p{0}", self.account),
+        )
+        .connect(&self.server)
+        .await
+        .expect("a server");
         async_nats::jetstream::new(client)
             .delete_stream(STREAM)
             .await
