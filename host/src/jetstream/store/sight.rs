@@ -106,6 +106,10 @@ impl<'a> Sight<'a> {
             Some((sequence, head)) => (sequence, Some(head)),
             None => (0, None),
         };
+        // All answers are of one moment: what the index knows reaches as far as the heads.
+        if self.freshness == Freshness::Sure && sequence > self.store.index.up_to()? {
+            self.store.sync().await?;
+        }
         self.heads.insert(aggregate, (sequence, head));
         Ok(())
     }
