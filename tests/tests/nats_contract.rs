@@ -7,7 +7,7 @@ use cim_core::id::AggregateKey;
 use cim_core::subject::StoreTemplate;
 use cim_host::clock;
 use cim_host::jetstream::{
-    Consistency, Get, JetStreamClient, JetStreamPort, JetStreamStore, event_stream,
+    Consistency, Get, JetStreamClient, JetStreamPort, JetStreamStore, NatsOptions, event_stream,
 };
 use cim_host::store::EventStore;
 use cim_host::store::contract::Fixture;
@@ -80,11 +80,7 @@ impl Nats {
                 .to_vec();
         }
         let addresses = addresses.join(",");
-        let port = Arc::new(
-            JetStreamClient::connect(&addresses)
-                .await
-                .expect("a server"),
-        );
+        let port = Arc::new(connect(&addresses).await);
         let store = JetStreamStore::create(port, &config, "nats://test", folder.path());
         Self {
             store: Mutex::new(Arc::new(store.await.expect("a new store"))),
@@ -95,12 +91,16 @@ impl Nats {
 
     /// The store through another connection and another index, as on another machine.
     async fn open(&self, folder: &str) -> Arc<JetStreamStore> {
-        let port = JetStreamClient::connect(&self.addresses).await;
-        let port = Arc::new(port.expect("a server"));
+        let port = Arc::new(connect(&self.addresses).await);
         let folder = self.folder.path().join(folder);
         let store = JetStreamStore::open(port, STREAM, "nats://test", &folder).await;
         Arc::new(store.expect("the store is there"))
     }
+}
+
+async fn connect(addresses: &str) -> JetStreamClient {
+    let options = NatsOptions::new(addresses).expect("addresses");
+    JetStreamClient::connect(&options).await.expect("a server")
 }
 
 impl Fixture for Nats {
@@ -114,9 +114,7 @@ impl Fixture for Nats {
 
     /// Messages cannot be changed: the stream is made anew, with the one altered.
     async fn break_head(&self, aggregate: &AggregateKey) {
-        let port = JetStreamClient::connect(&self.addresses)
-            .await
-            .expect("a server");
+        let port = connect(&self.addresses).await;
         let info = port.stream_info(STREAM).await.expect("an answer");
         let config = info.expect("a stream").config;
         let mut messages = Vec::new();

@@ -28,7 +28,7 @@ use super::stream::{StreamConfig, StreamInfo};
 use crate::clock;
 
 /// How long a call waits for its answer.
-const TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How often a call that waits looks whether the server has told meanwhile that it is not allowed.
 const LOOK: Duration = Duration::from_millis(100);
@@ -92,28 +92,6 @@ impl Refusals {
 }
 
 impl JetStreamClient {
-    /// Connects to servers, `nats://[user:password@]host:port` with commas between them.
-    ///
-    /// # Errors
-    ///
-    /// [`JetStreamError::Connection`] when none is reached.
-    pub async fn connect(addresses: &str) -> Result<Self, JetStreamError> {
-        let refusals = Refusals::default();
-        let told = refusals.clone();
-        let client = async_nats::ConnectOptions::new()
-            .event_callback(move |event| {
-                told.handle(&event);
-                std::future::ready(())
-            })
-            .connect(addresses.split(',').collect::<Vec<_>>())
-            .await
-            .map_err(|error| JetStreamError::Connection {
-                doing: "connecting",
-                source: Box::new(error),
-            })?;
-        Ok(Self::new(client, "$JS.API", TIMEOUT, refusals))
-    }
-
     /// Takes a connection. `api` is the prefix of JetStream's subjects, such as `$JS.API`;
     /// `refusals` is told the connection's events.
     pub(super) fn new(client: Client, api: &str, timeout: Duration, refusals: Refusals) -> Self {
