@@ -11,6 +11,8 @@ use serde_json::json;
 
 use crate::config::ConfigError;
 use crate::import::ImportError;
+#[cfg(feature = "jetstream")]
+use crate::jetstream::{ConnectError, OptionsError};
 #[cfg(feature = "plugin")]
 use crate::plugin::PluginError;
 use crate::projector::{ProjectorError, ReadModelError};
@@ -289,6 +291,31 @@ impl From<ProjectorError> for Failure {
         };
         failure.help = help.map(str::to_owned).or(failure.help);
         failure
+    }
+}
+
+#[cfg(feature = "jetstream")]
+impl From<OptionsError> for Failure {
+    fn from(error: OptionsError) -> Self {
+        let exit = match &error {
+            OptionsError::NoContext { .. } => Exit::NotFound,
+            OptionsError::Read { source, .. } => exit_of(source),
+            _ => Exit::Usage,
+        };
+        Self::of(exit, error.code(), &error).help(error.help())
+    }
+}
+
+#[cfg(feature = "jetstream")]
+impl From<ConnectError> for Failure {
+    fn from(error: ConnectError) -> Self {
+        let exit = match &error {
+            ConnectError::Unreadable { source, .. } => exit_of(source),
+            ConnectError::Invalid { .. } => Exit::Failed,
+            error if error.is_not_allowed() => Exit::NotAllowed,
+            _ => Exit::Unknown,
+        };
+        Self::of(exit, error.code(), &error).help(error.help())
     }
 }
 
