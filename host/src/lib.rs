@@ -4,6 +4,8 @@
 //! [`sqlite`] (adapters), `jetstream` (the adapter for clusters) · [`config`] (`cim.toml`) · [`import`] (foreign rows become events) ·
 //! [`projector`] and `plugin` (events become documents) · [`clock`] (the only caller of the time and of the system's randomness) · [`secret`] (what is never shown) · [`cli`].
 
+#[cfg(any(feature = "jetstream", feature = "plugin"))]
+mod cache;
 pub mod cli;
 pub mod clock;
 pub mod config;

@@ -82,7 +82,7 @@ impl Aggregate {
 
 impl List {
     async fn run(self, place: &Place, out: &mut Output) -> Result<(), Failure> {
-        let store = place.open(Absent::Refuse)?;
+        let store = place.open(Absent::Refuse).await?;
         let mut select = AggregateSelect {
             limit: self.limit,
             ..AggregateSelect::default()
@@ -118,7 +118,7 @@ impl List {
 
 impl Show {
     async fn run(self, place: &Place, out: &mut Output) -> Result<(), Failure> {
-        let store = place.open(Absent::Refuse)?;
+        let store = place.open(Absent::Refuse).await?;
         let key = place.aggregate(&self.entity, &self.id, &store.info().template)?;
         let mut query = Query::history(key.clone()).verified();
         match self.at {

@@ -99,7 +99,7 @@ fn is_json(content_type: &str) -> bool {
 
 impl AppendEvent {
     pub(crate) async fn run(self, place: &Place, out: &mut Output) -> Result<(), Failure> {
-        let store = place.open(Absent::Refuse)?;
+        let store = place.open(Absent::Refuse).await?;
         let key = place.aggregate(&self.entity, &self.id, &store.info().template)?;
         let body = self.body()?;
         if is_json(self.content_type.as_str()) {

@@ -1,19 +1,18 @@
 //! `cim copy`.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
 
 use cim_core::chain::verifier::StoreVerifier;
-use cim_core::id::AggregateKey;
+use cim_core::id::{AggregateKey, Namespace};
 use clap::Args;
 use futures_util::TryStreamExt as _;
 use serde_json::json;
 
 use super::failure::Failure;
 use super::output::{Output, count, progress, say};
-use super::place::open_at;
+use super::place::{NewStore, Place, open_url};
 use crate::import::replica::{Counts, Replica};
-use crate::store::{EventStore, Query, StoreError};
+use crate::store::{AggregateSelect, EventStore, Query, StoreError};
 
 #[derive(Args, Debug)]
 #[command(after_help = "\
@@ -37,11 +36,19 @@ pub(crate) struct Copy {
 }
 
 impl Copy {
-    pub(crate) async fn run(self, out: &mut Output) -> Result<(), Failure> {
+    pub(crate) async fn run(self, place: &Place, out: &mut Output) -> Result<(), Failure> {
         // Both URLs are named here, so the template of `cim.toml` is not asked.
-        let source: Arc<dyn EventStore> = Arc::new(open_at(&self.from, None)?);
+        let source = open_url(&self.from, &place.config, None).await?;
         let template = source.info().template.clone();
-        let target: Arc<dyn EventStore> = Arc::new(open_at(&self.to, Some(template))?);
+        let mut namespaces = namespaces(&*source).await?;
+        if namespaces.is_empty() {
+            namespaces.push(place.namespace(&template)?);
+        }
+        let new = NewStore {
+            template,
+            namespaces,
+        };
+        let target = open_url(&self.to, &place.config, Some(new)).await?;
         if source.info().store_id == target.info().store_id {
             return Err(Failure::usage("both URLs name the same store")
                 .help("name a new file to copy to, for example `sqlite:copy.db`"));
@@ -139,5 +146,21 @@ impl Copy {
             say(&format!("Left out the broken end of `{key}`: {why}"));
         }
         Ok(())
+    }
+}
+
+/// The namespaces of a store's aggregates. Which of them are sound, the copy will find out.
+async fn namespaces(store: &dyn EventStore) -> Result<Vec<Namespace>, Failure> {
+    let mut found = BTreeSet::new();
+    let mut aggregates = store.aggregates(AggregateSelect::default());
+    loop {
+        match aggregates.try_next().await {
+            Ok(Some(entry)) => drop(found.insert(entry.aggregate.namespace)),
+            Ok(None) => return Ok(found.into_iter().collect()),
+            Err(StoreError::Invalid(invalid)) => {
+                found.extend(invalid.aggregate.map(|aggregate| aggregate.namespace));
+            }
+            Err(error) => return Err(error.into()),
+        }
     }
 }

@@ -29,7 +29,7 @@ pub(crate) struct Show {
 impl Event {
     pub(crate) async fn run(self, place: &Place, out: &mut Output) -> Result<(), Failure> {
         let Self::Show(Show { event_id, json }) = self;
-        let store = place.open(Absent::Refuse)?;
+        let store = place.open(Absent::Refuse).await?;
         let query = Query {
             event_id: Some(event_id),
             check: Check::Verify,

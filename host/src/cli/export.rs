@@ -33,7 +33,7 @@ pub(crate) struct Export {
 
 impl Export {
     pub(crate) async fn run(self, place: &Place, out: &mut Output) -> Result<(), Failure> {
-        let store = place.open(Absent::Refuse)?;
+        let store = place.open(Absent::Refuse).await?;
         if self.file == Path::new("-") {
             return write(&*store, self.filter, |bytes| out.bytes(bytes))
                 .await

@@ -100,7 +100,7 @@ impl Import {
         };
         let entity = field(&self.entity, "--entity")?;
         // A wrong file must not leave an empty store behind, so the store comes last.
-        let template = match place.open(Absent::Refuse) {
+        let template = match place.open(Absent::Refuse).await {
             Ok(store) => store.info().template.clone(),
             Err(failure) if failure.exit == Exit::NotFound => {
                 place.config.template()?.unwrap_or_default()
@@ -127,7 +127,7 @@ impl Import {
                 plan.times_without_offset()
             ));
         }
-        let store = place.open(Absent::Create)?;
+        let store = place.open(Absent::Create).await?;
         let late = match self.late {
             LateArg::Refuse => Late::Refuse,
             LateArg::Append => Late::Append,
@@ -165,7 +165,7 @@ impl Import {
             return Err(ImportError::Filtered { filter }.into());
         }
         let header = source.header()?;
-        let store = place.open_or_create(header.template)?;
+        let store = place.open_or_create(header.template).await?;
         let bar = progress("importing");
         let imported = import::run_export(&*store, &open, &mut |done, total| {
             bar.set_length(total);

@@ -40,13 +40,12 @@ pub(crate) struct Init {
 }
 
 impl Init {
-    pub(crate) fn run(self, store: Option<String>, out: &mut Output) -> Result<(), Failure> {
+    pub(crate) async fn run(self, store: Option<String>, out: &mut Output) -> Result<(), Failure> {
         let place = Place::find(store)?;
-        let path = sqlite_path(&place.url)?;
-        if path.exists() {
-            let message = format!("there is a store already: `{}`", path.display());
+        if let Some(there) = is_there(&place).await? {
+            let message = format!("there is a store already: `{there}`");
             return Err(Failure::new(Exit::Failed, "exists", message).help(
-                "look at it with `cim stats`, or name another file: `--store sqlite:other.db`",
+                "look at it with `cim stats`, or name another one: `--store sqlite:other.db`",
             ));
         }
         let config = Path::new(FILE_NAME);
@@ -64,7 +63,7 @@ impl Init {
             None => place.namespace(&place.config.template()?.unwrap_or_default())?,
         };
         // The store first: a `cim.toml` that names none would be in the way of the next attempt.
-        let store = place.open(Absent::Create)?;
+        let store = place.open(Absent::Create).await?;
         if written {
             let url = toml::Value::from(&*place.url);
             let text = format!("store = {url}\nnamespace = \"{namespace}\"\n");
@@ -95,5 +94,17 @@ impl Init {
             place.url
         ));
         out.line(&store_id)
+    }
+}
+
+/// What is already where the store is to be made.
+async fn is_there(place: &Place) -> Result<Option<String>, Failure> {
+    if let Ok(path) = sqlite_path(&place.url) {
+        return Ok(path.exists().then(|| path.display().to_string()));
+    }
+    match place.open(Absent::Refuse).await {
+        Ok(store) => Ok(Some(store.info().url.clone())),
+        Err(failure) if failure.exit == Exit::NotFound => Ok(None),
+        Err(failure) => Err(failure),
     }
 }

@@ -12,6 +12,8 @@ mod export;
 mod failure;
 mod import;
 mod init;
+#[cfg(feature = "jetstream")]
+mod nats;
 mod output;
 mod place;
 #[cfg(feature = "plugin")]
@@ -205,7 +207,7 @@ async fn run(cli: Cli) -> Result<(), Failure> {
     let mut out = Output::new();
     let find = || Place::find(cli.store.clone());
     match cli.command {
-        Command::Init(command) => command.run(cli.store, &mut out)?,
+        Command::Init(command) => command.run(cli.store, &mut out).await?,
         Command::Import(command) => command.run(&find()?, &mut out).await?,
         Command::Append(command) => command.run(&find()?, &mut out).await?,
         Command::Read(command) => command.run(&find()?, &mut out).await?,
@@ -214,7 +216,7 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Aggregate(command) => command.run(&find()?, &mut out).await?,
         Command::Verify(command) => command.run(cli.store, &mut out).await?,
         Command::Export(command) => command.run(&find()?, &mut out).await?,
-        Command::Copy(command) => command.run(&mut out).await?,
+        Command::Copy(command) => command.run(&find()?, &mut out).await?,
         Command::Stats(command) => command.run(&find()?, &mut out).await?,
         #[cfg(feature = "plugin")]
         Command::Plugin(command) => command.run(&mut out)?,

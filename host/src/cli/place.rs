@@ -7,6 +7,8 @@ use cim_core::id::{AggregateId, AggregateKey, Entity, Namespace};
 use cim_core::subject::{Field, StoreTemplate};
 
 use super::failure::Failure;
+#[cfg(feature = "jetstream")]
+use super::nats;
 use crate::config::Config;
 use crate::sqlite::SqliteStore;
 use crate::store::{EventStore, StoreError};
@@ -44,34 +46,44 @@ impl Place {
     }
 
     /// Opens the store.
-    pub(crate) fn open(&self, absent: Absent) -> Result<Arc<dyn EventStore>, Failure> {
-        self.open_url(&self.url, absent)
-    }
-
-    /// Opens the store, or makes it with the template of `cim.toml`, or else with `template`.
-    pub(crate) fn open_or_create(
-        &self,
-        template: StoreTemplate,
-    ) -> Result<Arc<dyn EventStore>, Failure> {
-        let template = self.config.template()?.unwrap_or(template);
-        self.checked(open_at(&self.url, Some(template))?)
-    }
-
-    /// Opens the store at another URL.
-    pub(crate) fn open_url(
-        &self,
-        url: &str,
-        absent: Absent,
-    ) -> Result<Arc<dyn EventStore>, Failure> {
+    pub(crate) async fn open(&self, absent: Absent) -> Result<Arc<dyn EventStore>, Failure> {
         let template = match absent {
             Absent::Refuse => None,
             Absent::Create => Some(self.config.template()?.unwrap_or_default()),
         };
-        self.checked(open_at(url, template)?)
+        self.checked(self.open_at(&self.url, template).await?)
+    }
+
+    /// Opens the store, or makes it with the template of `cim.toml`, or else with `template`.
+    pub(crate) async fn open_or_create(
+        &self,
+        template: StoreTemplate,
+    ) -> Result<Arc<dyn EventStore>, Failure> {
+        let template = self.config.template()?.unwrap_or(template);
+        self.checked(self.open_at(&self.url, Some(template)).await?)
+    }
+
+    /// Opens the store at a URL as it is; makes an absent one if there is a template for it.
+    pub(crate) async fn open_at(
+        &self,
+        url: &str,
+        template: Option<StoreTemplate>,
+    ) -> Result<Arc<dyn EventStore>, Failure> {
+        let new = match template {
+            None => None,
+            Some(template) => {
+                let namespace = self.namespace(&template)?;
+                Some(NewStore {
+                    template,
+                    namespaces: vec![namespace],
+                })
+            }
+        };
+        open_url(url, &self.config, new).await
     }
 
     /// Refuses a store whose template is another than that of `cim.toml`.
-    fn checked(&self, store: SqliteStore) -> Result<Arc<dyn EventStore>, Failure> {
+    fn checked(&self, store: Arc<dyn EventStore>) -> Result<Arc<dyn EventStore>, Failure> {
         let wanted = self.config.template()?;
         if let Some(wanted) = wanted.filter(|wanted| *wanted != store.info().template) {
             return Err(StoreError::Mismatch {
@@ -82,7 +94,7 @@ impl Place {
             }
             .into());
         }
-        Ok(Arc::new(store))
+        Ok(store)
     }
 
     /// The namespace of entities that are named alone.
@@ -140,19 +152,37 @@ impl Place {
     }
 }
 
-/// Opens the store at a URL; makes an absent one if there is a template for it.
-pub(crate) fn open_at(url: &str, template: Option<StoreTemplate>) -> Result<SqliteStore, Failure> {
+/// What a store that is made has.
+#[derive(Debug)]
+pub(crate) struct NewStore {
+    /// How its subjects are built.
+    pub(crate) template: StoreTemplate,
+    /// Whose events a stream takes.
+    pub(crate) namespaces: Vec<Namespace>,
+}
+
+/// Opens the store at a URL; makes an absent one if it is told how.
+pub(crate) async fn open_url(
+    url: &str,
+    config: &Config,
+    new: Option<NewStore>,
+) -> Result<Arc<dyn EventStore>, Failure> {
+    #[cfg(feature = "jetstream")]
+    if nats::is_url(url) {
+        return nats::open(url, config, new).await;
+    }
     let path = sqlite_path(url)?;
-    match (SqliteStore::open(&path), template) {
-        (Err(StoreError::NotFound { .. }), Some(template)) => {
-            match SqliteStore::create(&path, template) {
+    let store = match (SqliteStore::open(&path), new) {
+        (Err(StoreError::NotFound { .. }), Some(new)) => {
+            match SqliteStore::create(&path, new.template) {
                 // Another process was faster.
-                Err(StoreError::Foreign { .. }) => Ok(SqliteStore::open(&path)?),
-                created => Ok(created?),
+                Err(StoreError::Foreign { .. }) => SqliteStore::open(&path)?,
+                created => created?,
             }
         }
-        (opened, _) => Ok(opened?),
-    }
+        (opened, _) => opened?,
+    };
+    Ok(Arc::new(store))
 }
 
 /// The path of a `sqlite:` URL.
@@ -162,9 +192,11 @@ pub(crate) fn sqlite_path(url: &str) -> Result<PathBuf, Failure> {
     }
     let failure = match url.split_once("://") {
         Some(("nats" | "tls" | "ws" | "wss", _)) => Failure::usage(format!(
-            "`{url}`: this version stores events in SQLite only"
+            "`{url}` is not in a file: expected `sqlite:FILE` here"
         )),
         _ => Failure::usage(format!("`{url}` is not the URL of a store")),
     };
-    Err(failure.help("write `sqlite:FILE`, for example `--store sqlite:cim.db`"))
+    Err(failure.help(
+        "write `sqlite:FILE` or `nats://HOST[:PORT][/STREAM]`, for example `--store sqlite:cim.db`",
+    ))
 }

@@ -56,7 +56,7 @@ pub(crate) struct Read {
 
 impl Read {
     pub(crate) async fn run(self, place: &Place, out: &mut Output) -> Result<(), Failure> {
-        let store = place.open(Absent::Refuse)?;
+        let store = place.open(Absent::Refuse).await?;
         let template = &store.info().template;
         let mut query = Query {
             event_type: self.r#type,

@@ -17,7 +17,7 @@ pub(crate) struct Stats {
 
 impl Stats {
     pub(crate) async fn run(self, place: &Place, out: &mut Output) -> Result<(), Failure> {
-        let store = place.open(Absent::Refuse)?;
+        let store = place.open(Absent::Refuse).await?;
         let info = store.info();
         let stats = store.stats().await?;
         if self.json {

@@ -38,7 +38,7 @@ pub(crate) struct Tail {
 
 impl Tail {
     pub(crate) async fn run(self, place: &Place, out: &mut Output) -> Result<(), Failure> {
-        let store = place.open(Absent::Refuse)?;
+        let store = place.open(Absent::Refuse).await?;
         let after = match (self.all, self.from) {
             (true, _) => None,
             (false, Some(position)) => Some(position),

@@ -49,7 +49,7 @@ impl Verify {
     }
 
     async fn verify_store(&self, place: &Place, out: &mut Output) -> Result<(), Failure> {
-        let store = place.open(Absent::Refuse)?;
+        let store = place.open(Absent::Refuse).await?;
         let template = &store.info().template;
         let mut query = Query::default();
         match (&self.entity, &self.id) {

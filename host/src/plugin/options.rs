@@ -22,19 +22,9 @@ impl Default for PluginOptions {
         Self {
             limits: PluginLimits::default(),
             interruption: Interruption::Epochs,
-            cache: default_cache(),
+            cache: crate::cache::folder("plugins"),
         }
     }
-}
-
-/// `$XDG_CACHE_HOME/cim/plugins`, else `~/.cache/cim/plugins` (XDG Base Directory Specification).
-fn default_cache() -> Option<PathBuf> {
-    let folder = |name| std::env::var_os(name).map(PathBuf::from);
-    let absolute = |path: &PathBuf| path.is_absolute();
-    let cache = folder("XDG_CACHE_HOME")
-        .filter(absolute)
-        .or_else(|| Some(folder("HOME").filter(absolute)?.join(".cache")))?;
-    Some(cache.join("cim/plugins"))
 }
 
 /// What a plugin may use; beyond it a call is stopped and is a fault.

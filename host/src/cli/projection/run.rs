@@ -73,7 +73,7 @@ impl Run {
     pub(crate) async fn run(self, place: &Place, out: &mut Output) -> Result<(), Failure> {
         let path = path(self.into.as_deref(), "--into", place)?;
         let config = self.config()?;
-        let store = place.open(Absent::Refuse)?;
+        let store = place.open(Absent::Refuse).await?;
         // A wrong plugin must not leave an empty file behind, so the file comes last.
         let plugin = Plugin::load(&self.plugin, &self.options());
         let handler = plugin.and_then(|plugin| plugin.handler(config));

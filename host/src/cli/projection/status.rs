@@ -51,7 +51,7 @@ impl List {
         let projections = read_model
             .projections()
             .map_err(|error| self.models.failure(error))?;
-        let store = events(place)?;
+        let store = events(place).await?;
         let now = clock::now();
         let mut listed = Vec::new();
         let mut rows = vec![HEAD.map(str::to_owned)];
@@ -109,7 +109,7 @@ impl Show {
         let status = read_model
             .projection(&self.name)
             .map_err(|error| self.models.failure(error))?;
-        let store = events(place)?;
+        let store = events(place).await?;
         let now = clock::now();
         let lag = lag(&status, store.as_ref(), now).await?;
         if self.json {
@@ -235,8 +235,8 @@ fn projector(status: &ProjectionStatus, now: Timestamp) -> String {
 }
 
 /// The store, if it is there: documents can be read without it.
-fn events(place: &Place) -> Result<Option<Arc<dyn EventStore>>, Failure> {
-    match place.open(Absent::Refuse) {
+async fn events(place: &Place) -> Result<Option<Arc<dyn EventStore>>, Failure> {
+    match place.open(Absent::Refuse).await {
         Ok(store) => Ok(Some(store)),
         Err(failure) if failure.exit == Exit::NotFound => Ok(None),
         Err(failure) => Err(failure),

@@ -150,15 +150,14 @@ fn index_path(folder: &Path, info: &StoreInfo) -> PathBuf {
 
 /// Why nothing may be appended to a stream that is set up like this.
 fn unsafe_to_append(config: &StreamConfig) -> Option<Rejection> {
-    let age = (config.max_age > 0).then(|| Rejection::Store {
+    (config.max_age > 0).then(|| Rejection::Store {
         code: "stream-expires",
         why: format!(
             "the stream `{}` has an age limit: when a history has expired, its version 1 could be \
              written again",
             config.name
         ),
-    });
-    age
+    })
 }
 
 /// What a fault of JetStream is for a store.

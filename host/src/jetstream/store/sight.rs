@@ -10,6 +10,8 @@ use cim_core::chain;
 use cim_core::id::{AggregateKey, EventId};
 use cim_core::version::{Position, Version};
 
+use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
+
 use super::heads::KnownHead;
 use super::layout::{position, read_event};
 use super::{Inner, fault};
@@ -25,6 +27,9 @@ pub(super) enum Freshness {
     /// The leader, and an index that has all that the leader has: good enough for an answer.
     Sure,
 }
+
+/// How many heads are fetched at the same time.
+const AT_ONCE: usize = 32;
 
 /// What is fetched of a store for one append.
 pub(super) struct Sight<'a> {
@@ -57,11 +62,15 @@ impl<'a> Sight<'a> {
 
     /// Judges appends, fetching what it takes.
     pub(super) async fn judge(&mut self, appends: &[Append]) -> Result<Judgement, StoreError> {
+        self.fetch_heads(appends).await?;
         loop {
             match append::judge(self, &self.store.info.template, appends) {
                 Ok(judgement) => return Ok(judgement),
                 Err(Missing::Store(error)) => return Err(error),
-                Err(Missing::Head(aggregate)) => self.fetch_head(aggregate).await?,
+                Err(Missing::Head(aggregate)) => {
+                    let (aggregate, head) = self.fetch_head(aggregate).await?;
+                    self.heads.insert(aggregate, head);
+                }
                 Err(Missing::Version(aggregate, version)) => {
                     let there = self.store.index.at_version(&aggregate, version)?;
                     let found = self.fetch(there).await?;
@@ -83,13 +92,38 @@ impl<'a> Sight<'a> {
             .map_or(0, |(sequence, _)| *sequence)
     }
 
-    async fn fetch_head(&mut self, aggregate: AggregateKey) -> Result<(), StoreError> {
+    /// Fetches the heads of all appends, several at the same time.
+    async fn fetch_heads(&mut self, appends: &[Append]) -> Result<(), StoreError> {
+        // What cannot be stored anyway is not worth a look.
+        if append::validate(&self.store.info.template, appends).is_err() {
+            return Ok(());
+        }
+        let aggregates: Vec<_> = appends
+            .iter()
+            .map(|append| append.aggregate.clone())
+            .collect();
+        let found: Vec<_> = stream::iter(aggregates)
+            .map(|aggregate| self.fetch_head(aggregate))
+            .buffer_unordered(AT_ONCE)
+            .try_collect()
+            .await?;
+        self.heads.extend(found);
+        // All answers are of one moment: what the index knows reaches as far as the heads.
+        let last = self.heads.values().map(|(sequence, _)| *sequence).max();
+        if self.freshness == Freshness::Sure && last > Some(self.store.index.up_to()?) {
+            self.store.sync().await?;
+        }
+        Ok(())
+    }
+
+    async fn fetch_head(
+        &self,
+        aggregate: AggregateKey,
+    ) -> Result<(AggregateKey, (u64, Option<HeadFound>)), StoreError> {
         if self.freshness == Freshness::Likely
             && let Some(KnownHead { sequence, head }) = self.store.heads.get(&aggregate)
         {
-            let found = Some(HeadFound::Sound(head));
-            self.heads.insert(aggregate, (sequence, found));
-            return Ok(());
+            return Ok((aggregate, (sequence, Some(HeadFound::Sound(head)))));
         }
         let consistency = match self.freshness {
             Freshness::Likely => Consistency::AnyReplica,
@@ -102,16 +136,11 @@ impl<'a> Sight<'a> {
                 .heads
                 .put(&aggregate, KnownHead { sequence, head });
         }
-        let (sequence, head) = match found {
+        let found = match found {
             Some((sequence, head)) => (sequence, Some(head)),
             None => (0, None),
         };
-        // All answers are of one moment: what the index knows reaches as far as the heads.
-        if self.freshness == Freshness::Sure && sequence > self.store.index.up_to()? {
-            self.store.sync().await?;
-        }
-        self.heads.insert(aggregate, (sequence, head));
-        Ok(())
+        Ok((aggregate, found))
     }
 
     async fn fetch(&self, at: Option<Position>) -> Result<Option<Stored>, StoreError> {
