@@ -519,9 +519,8 @@ async fn connects(options: &NatsOptions) -> JetStreamClient {
 /// Does not connect, and says so in time.
 async fn fails(options: &NatsOptions) -> ConnectError {
     let started = Instant::now();
-    let error = match JetStreamClient::connect(options).await {
-        Ok(_) => panic!("{} is connected", options.url()),
-        Err(error) => error,
+    let Err(error) = JetStreamClient::connect(options).await else {
+        panic!("{} is connected", options.url());
     };
     assert!(started.elapsed() < AT_MOST, "{error}");
     error
