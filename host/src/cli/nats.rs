@@ -23,8 +23,8 @@ pub(super) async fn open(
 ) -> Result<Arc<dyn EventStore>, Failure> {
     let mut options = NatsOptions::resolve(Some(url), config, &Process)?;
     let name = stream_name(&options, config);
-    let folder = index_folder()?;
     let port = Arc::new(JetStreamClient::connect(&options).await?);
+    let folder = index_folder()?;
     // The URL that names the stream, whatever the one that was given left out.
     options.stream = Some(name.clone());
     let url = options.url();
