@@ -38,7 +38,7 @@ const PAUSES: Backoff = Backoff {
 /// that it is the last of. Always the one filter of an aggregate: on replicated streams, what is
 /// under way is found by comparing these texts.
 const EXPECTED_SEQUENCE: &str = "Nats-Expected-Last-Subject-Sequence";
-const EXPECTED_SUBJECT: &str = "Nats-Expected-Last-Subject-Sequence-Subject";
+pub(super) const EXPECTED_SUBJECT: &str = "Nats-Expected-Last-Subject-Sequence-Subject";
 
 /// What to do about an answer of the server.
 enum Next {
@@ -119,9 +119,10 @@ impl Inner {
             Err(why) => return Ok(Some(Err(AppendError::Rejected { why }))),
         };
         let seen = self.seen.load(Ordering::Acquire);
-        let published = match messages.len() {
-            1 => self.port.publish(messages.swap_remove(0)).await,
-            _ => self.port.publish_batch(messages).await,
+        let published = match (messages.len(), &self.shared) {
+            (1, _) => self.port.publish(messages.swap_remove(0)).await,
+            (_, None) => self.port.publish_batch(messages).await,
+            (_, Some(shared)) => shared.publish(messages).await,
         };
         let next = match published {
             // Sequences only grow: this would be another stream under the same name.

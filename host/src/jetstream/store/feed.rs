@@ -35,6 +35,7 @@ impl Inner {
         let asked = clock::moment();
         let target = self.leader_last().await?;
         self.feed(target).await?;
+        self.index.look_again()?;
         synced.0 = Some(asked);
         Ok(target)
     }

@@ -10,6 +10,7 @@ mod feed;
 mod heads;
 mod layout;
 mod read;
+mod share;
 mod sight;
 mod span;
 mod subscription;
@@ -32,7 +33,7 @@ pub use self::layout::event_stream;
 
 use self::feed::Synced;
 use self::heads::{Heads, KnownHead};
-use super::{Consistency, JetStreamError, JetStreamPort, StreamConfig};
+use super::{Consistency, JetStreamError, JetStreamPort, Storage, StreamConfig};
 use crate::sqlite::Index;
 use crate::store::{
     AggregateEntry, AggregateSelect, Delivery, EventStore, InvalidEvent, Query, ReadEvent,
@@ -57,6 +58,10 @@ struct Inner {
     /// The last sequence that was seen: a leader that has less is not to be believed.
     seen: AtomicU64,
     duplicate_window: Duration,
+    /// Whether the stream has one replica, which is then its leader: a direct get sees everything.
+    is_alone: bool,
+    /// Where batches of several appends become one; only where that pays.
+    shared: Option<share::Shared>,
     /// Why nothing may be appended to the stream as it is set up.
     unsafe_to_append: Option<Rejection>,
 }
@@ -99,6 +104,10 @@ impl JetStreamStore {
                 ),
             });
         }
+        // A server alone stages each batch on disk, whatever its size.
+        let config = &found.config;
+        let shared = (config.num_replicas == 1 && config.storage == Storage::File)
+            .then(|| share::Shared::new(Arc::clone(&port)));
         Ok(Self(Arc::new(Inner {
             port,
             stream: stream.to_owned(),
@@ -108,6 +117,8 @@ impl JetStreamStore {
             heads: Heads::default(),
             seen: AtomicU64::new(found.state.last_seq),
             duplicate_window: Duration::from_nanos(found.config.duplicate_window),
+            is_alone: found.config.num_replicas == 1 && found.config.allow_direct,
+            shared,
             unsafe_to_append: unsafe_to_append(&found.config),
             info,
         })))

@@ -158,12 +158,26 @@ async fn history(store: &Inner, query: &Query, out: &mut Out) -> Result<(), End>
         let version = event.event.version.get();
         version >= from && query.to_version.is_none_or(|last| version <= last.get())
     };
-    let batch = store.port.get_batch(&store.stream, next, filter, BATCH);
+    // A history that is known to be long is not begun with what is best for short ones.
+    let known = store.heads.get(aggregate);
+    let is_long = known.is_some_and(|known| known.head.version.get() >= from + MANY);
+    let batch = async {
+        match is_long {
+            true => Ok(Vec::new()),
+            false => {
+                store
+                    .port
+                    .get_batch(&store.stream, next, filter, BATCH)
+                    .await
+            }
+        }
+    };
     let (head, batch) = tokio::join!(store.last(aggregate, Consistency::Leader), batch);
     let Some((end, head)) = head? else {
         return Ok(());
     };
     remember(store, aggregate, end, &head);
+    let mut version = from - 1;
     let mut batch = batch.map_err(|error| fault("reading a history", error))?;
     loop {
         for stored in batch {
@@ -172,6 +186,7 @@ async fn history(store: &Inner, query: &Query, out: &mut Out) -> Result<(), End>
             }
             next = stored.sequence + 1;
             let event = event(store, &stored)?;
+            version = event.event.version.get();
             if query
                 .to_version
                 .is_some_and(|last| event.event.version > last)
@@ -186,10 +201,10 @@ async fn history(store: &Inner, query: &Query, out: &mut Out) -> Result<(), End>
             return Ok(());
         }
         let missing = match &head {
-            HeadFound::Sound(head) => head.version.get().saturating_sub(next),
+            HeadFound::Sound(head) => head.version.get().saturating_sub(version),
             HeadFound::Broken { .. } => 0,
         };
-        if missing >= MANY || next == 1 {
+        if missing >= MANY || is_long {
             break;
         }
         batch = store

@@ -191,8 +191,7 @@ impl Histories for Sight<'_> {
     }
 
     fn has_id(&mut self, id: EventId) -> Result<bool, Missing> {
-        let found = self.store.index.by_id(id).map_err(Missing::Store)?;
-        Ok(found.is_some())
+        self.store.index.has_id(id).map_err(Missing::Store)
     }
 }
 
@@ -205,6 +204,10 @@ impl Inner {
     ) -> Result<Option<(u64, HeadFound)>, StoreError> {
         let Ok(filter) = self.info.template.aggregate_filter(aggregate) else {
             return Ok(None);
+        };
+        let consistency = match self.is_alone {
+            true => Consistency::AnyReplica,
+            false => consistency,
         };
         let get = Get::Last(filter.as_str().to_owned());
         let found = self

@@ -40,6 +40,9 @@ pub(crate) struct Index {
     /// For single look-ups, which are too short to change threads for.
     looking: Mutex<Connection>,
     feeding: Mutex<Feeding>,
+    /// The greatest id as of the last [`Index::look_again`]. Ids begin with their time, so that
+    /// nearly every new one is greater, which spares a look-up.
+    last_id: Mutex<Option<Uuid>>,
 }
 
 #[derive(Debug)]
@@ -87,7 +90,9 @@ impl Index {
         looking
             .pragma_update(None, "query_only", true)
             .map_err(fault)?;
+        let last_id = last_id(&looking).map_err(fault)?;
         Ok(Self {
+            last_id: Mutex::new(last_id),
             connections: Arc::new(Connections::new(path)),
             looking: Mutex::new(looking),
             feeding: Mutex::new(Feeding {
@@ -115,6 +120,28 @@ impl Index {
             feeding.aggregates.clear();
             io("writing the index", error)
         })
+    }
+
+    /// Takes in what was added, also by other processes: [`has_id`](Self::has_id) knows of it.
+    pub(crate) fn look_again(&self) -> Result<(), StoreError> {
+        let found = last_id(&self.looking()).map_err(reading)?;
+        *self
+            .last_id
+            .lock()
+            .expect("no code panics while it holds the lock") = found;
+        Ok(())
+    }
+
+    /// Whether an event with this id was there at the last [`look_again`](Self::look_again).
+    pub(crate) fn has_id(&self, id: EventId) -> Result<bool, StoreError> {
+        let last = *self
+            .last_id
+            .lock()
+            .expect("no code panics while it holds the lock");
+        if last.is_none_or(|last| *id.as_uuid() > last) {
+            return Ok(false);
+        }
+        Ok(self.by_id(id)?.is_some())
     }
 
     /// Where an event stands; where an id is used twice, the first of them.
@@ -335,6 +362,13 @@ fn up_to(connection: &Connection) -> rusqlite::Result<u64> {
         .query_row([], |row| row.get(0))
         .optional()?;
     Ok(row.and_then(|row| u64::try_from(row).ok()).unwrap_or(0))
+}
+
+fn last_id(connection: &Connection) -> rusqlite::Result<Option<Uuid>> {
+    let id: Option<Vec<u8>> = connection
+        .prepare_cached("SELECT max(event_id) FROM events")?
+        .query_row([], |row| row.get(0))?;
+    Ok(id.and_then(|id| Uuid::from_slice(&id).ok()))
 }
 
 fn position(row: i64) -> Option<Position> {

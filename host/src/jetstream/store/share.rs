@@ -1,0 +1,126 @@
+//! Batches of several appends that are published as one.
+//!
+//! A server with one replica on disk stages an atomic batch in a file, which takes some
+//! milliseconds whatever the size of the batch. So appends that wait at the same time share one.
+//! Each keeps its own expectation. If the whole is refused, each goes alone, and has its own answer.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use cim_core::append::MAX_APPEND_EVENTS;
+use cim_core::message::Message;
+use tokio::sync::{mpsc, oneshot};
+
+use super::append::EXPECTED_SUBJECT;
+use crate::jetstream::{JetStreamError, JetStreamPort, PublishAck};
+
+/// How many appends may wait before an append itself waits.
+const MAX_WAITING: usize = 1024;
+
+type Answer = Result<PublishAck, JetStreamError>;
+
+/// The one who publishes batches, one after the other.
+#[derive(Debug)]
+pub(super) struct Shared(mpsc::Sender<Part>);
+
+/// The messages of one append.
+#[derive(Debug)]
+struct Part {
+    messages: Vec<Message>,
+    reply: oneshot::Sender<Answer>,
+}
+
+impl Shared {
+    /// Begins; it ends when it is dropped.
+    pub(super) fn new(port: Arc<dyn JetStreamPort>) -> Self {
+        let (sender, parts) = mpsc::channel(MAX_WAITING);
+        tokio::spawn(publish(port, parts));
+        Self(sender)
+    }
+
+    /// Publishes the messages of one append, all or none. The answer is as if they were a batch of
+    /// their own.
+    pub(super) async fn publish(&self, messages: Vec<Message>) -> Answer {
+        let (reply, answer) = oneshot::channel();
+        let part = Part { messages, reply };
+        if self.0.send(part).await.is_err() {
+            return Err(JetStreamError::Closed);
+        }
+        answer.await.unwrap_or(Err(JetStreamError::Closed))
+    }
+}
+
+async fn publish(port: Arc<dyn JetStreamPort>, mut parts: mpsc::Receiver<Part>) {
+    let mut next = None;
+    while let Some(first) = match next.take() {
+        Some(part) => Some(part),
+        None => parts.recv().await,
+    } {
+        let mut group = vec![first];
+        let mut count = group[0].messages.len();
+        let mut aggregates: HashSet<String> = group[0].aggregates().collect();
+        while let Ok(part) = parts.try_recv() {
+            let fits = count + part.messages.len() <= MAX_APPEND_EVENTS;
+            if !fits || part.aggregates().any(|of| aggregates.contains(&of)) {
+                next = Some(part);
+                break;
+            }
+            count += part.messages.len();
+            aggregates.extend(part.aggregates());
+            group.push(part);
+        }
+        publish_group(&*port, group).await;
+    }
+}
+
+async fn publish_group(port: &dyn JetStreamPort, mut group: Vec<Part>) {
+    if let [part] = &mut group[..] {
+        let answer = port.publish_batch(std::mem::take(&mut part.messages)).await;
+        return group.remove(0).answer(answer);
+    }
+    let messages = group.iter().flat_map(|part| part.messages.iter().cloned());
+    match port.publish_batch(messages.collect()).await {
+        Ok(ack) if !ack.duplicate => {
+            let count: usize = group.iter().map(|part| part.messages.len()).sum();
+            let mut sequence = ack.sequence - count as u64;
+            for part in group {
+                sequence += part.messages.len() as u64;
+                let ack = PublishAck {
+                    sequence,
+                    ..ack.clone()
+                };
+                part.answer(Ok(ack));
+            }
+        }
+        // Nothing of it is stored: it may have been any of them.
+        Ok(_) | Err(JetStreamError::Refused { .. } | JetStreamError::TooLarge { .. }) => {
+            for mut part in group {
+                let answer = port.publish_batch(std::mem::take(&mut part.messages)).await;
+                part.answer(answer);
+            }
+        }
+        // Whether it is stored is unknown of all of them.
+        Err(_) => {
+            for part in group {
+                part.answer(Err(JetStreamError::NoAnswer {
+                    doing: "publishing",
+                }));
+            }
+        }
+    }
+}
+
+impl Part {
+    /// The aggregates, by the filters of their expectations.
+    fn aggregates(&self) -> impl Iterator<Item = String> {
+        let headers = self.messages.iter().flat_map(|message| &message.headers);
+        headers
+            .filter(|(name, _)| name == EXPECTED_SUBJECT)
+            .map(|(_, value)| value.clone())
+    }
+
+    /// Nobody waits any more for an answer that cannot be delivered.
+    fn answer(self, answer: Answer) {
+        let _ = self.reply.send(answer);
+    }
+}
