@@ -376,8 +376,12 @@ impl<'a> Bench<'a> {
         seen
     }
 
-    async fn consume(&self, stream: &str, filter: &str, count: usize) -> usize {
-        let stream = self.bare.get_stream_no_info(stream).await.expect("a name");
+    async fn consume(&self, stream_name: &str, filter: &str, count: usize) -> usize {
+        let stream = self
+            .bare
+            .get_stream_no_info(stream_name)
+            .await
+            .expect("a name");
         let consumer = stream
             .create_consumer(OrderedConfig {
                 filter_subject: filter.to_owned(),
@@ -386,8 +390,17 @@ impl<'a> Bench<'a> {
             })
             .await
             .expect("a consumer");
+        let name = consumer.cached_info().name.clone();
         let messages = consumer.messages().await.expect("a consumer");
-        messages.take(count).count().await
+        let count = messages.take(count).count().await;
+        // As ours does, so that consumers do not pile up.
+        let delete = format!("$JS.API.CONSUMER.DELETE.{stream_name}.{name}");
+        self.bare
+            .client()
+            .publish(delete, "".into())
+            .await
+            .expect("connected");
+        count
     }
 }
 

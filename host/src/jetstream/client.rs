@@ -21,7 +21,9 @@ use serde_json::{Value, json};
 
 use super::consumer::{ConsumerConfig, ConsumerInfo};
 use super::error::JetStreamError;
-use super::port::{Answer, Consistency, Get, JetStreamPort, PublishAck, StoredMessage, Subscribe};
+use super::port::{
+    Answer, Batch, Consistency, Get, JetStreamPort, PublishAck, StoredMessage, Subscribe,
+};
 use super::raw;
 use super::server::{AccountInfo, ServerInfo};
 use super::stream::{StreamConfig, StreamInfo};
@@ -243,7 +245,7 @@ impl JetStreamClient {
         from_sequence: u64,
         filter: &str,
         max: usize,
-    ) -> Result<Vec<StoredMessage>, JetStreamError> {
+    ) -> Result<Batch, JetStreamError> {
         let connection =
             |error: Box<dyn std::error::Error + Send + Sync>| JetStreamError::Connection {
                 doing: GETTING,
@@ -277,8 +279,13 @@ impl JetStreamClient {
             };
             match message.status {
                 None => found.push(raw::stored(message)?),
-                Some(StatusCode::NOT_FOUND) => return Ok(found),
-                Some(status) if status.as_u16() == END_OF_BATCH => return Ok(found),
+                Some(StatusCode::NOT_FOUND) => return Ok(Batch::default()),
+                Some(status) if status.as_u16() == END_OF_BATCH => {
+                    return Ok(Batch {
+                        messages: found,
+                        pending: raw::pending(&message)?,
+                    });
+                }
                 Some(StatusCode::NO_RESPONDERS) => {
                     return Err(JetStreamError::NobodyListens {
                         doing: GETTING,
@@ -294,6 +301,7 @@ impl JetStreamClient {
     async fn ordered(
         &self,
         stream: &str,
+        name: &str,
         from_sequence: u64,
         select: &Subscribe,
     ) -> Result<jetstream::consumer::pull::Ordered, JetStreamError> {
@@ -310,6 +318,7 @@ impl JetStreamClient {
             replay_policy: ReplayPolicy::Instant,
             filter_subject: select.filter.clone().unwrap_or_default(),
             headers_only: select.headers_only,
+            name: Some(name.to_owned()),
             max_batch: AHEAD,
             max_bytes: AHEAD_BYTES,
             ..OrderedConfig::default()
@@ -389,6 +398,7 @@ impl JetStreamPort for JetStreamClient {
             stream: stream.to_owned(),
             next: select.from_sequence.map_or(1, u64::from),
             select,
+            name: String::new(),
             ordered: None,
         };
         stream::unfold(Some(subscription), |subscription| async move {
@@ -422,7 +432,7 @@ impl JetStreamPort for JetStreamClient {
         from_sequence: u64,
         filter: &str,
         max: usize,
-    ) -> Answer<'_, Vec<StoredMessage>> {
+    ) -> Answer<'_, Batch> {
         let (stream, filter) = (stream.to_owned(), filter.to_owned());
         Box::pin(async move { self.batch(&stream, from_sequence, &filter, max).await })
     }
@@ -513,7 +523,29 @@ struct Subscription {
     select: Subscribe,
     /// The next sequence that may be delivered.
     next: u64,
+    /// The consumer's name on the server.
+    name: String,
     ordered: Option<jetstream::consumer::pull::Ordered>,
+}
+
+impl Drop for Subscription {
+    /// The server would keep the consumer for minutes, and there may be many loads in that time.
+    /// One that was made again after a loss has another name, and is left to the server.
+    fn drop(&mut self) {
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
+            return;
+        };
+        if self.ordered.take().is_none() {
+            return;
+        }
+        let client = self.client.client.clone();
+        let subject = format!(
+            "{}.CONSUMER.DELETE.{}.{}",
+            self.client.api, self.stream, self.name
+        );
+        // Without an answer: where it fails, the server deletes it later.
+        runtime.spawn(async move { client.publish(subject, Bytes::new()).await });
+    }
 }
 
 impl Subscription {
@@ -521,17 +553,20 @@ impl Subscription {
         loop {
             let ordered = match &mut self.ordered {
                 Some(ordered) => ordered,
-                None => match self
-                    .client
-                    .ordered(&self.stream, self.next, &self.select)
-                    .await
-                {
-                    Ok(ordered) => self.ordered.insert(ordered),
-                    Err(error) => {
-                        self.check(error).await?;
-                        continue;
+                None => {
+                    self.name = format!("cim-{}", clock::store_id().simple());
+                    let made = self
+                        .client
+                        .ordered(&self.stream, &self.name, self.next, &self.select)
+                        .await;
+                    match made {
+                        Ok(ordered) => self.ordered.insert(ordered),
+                        Err(error) => {
+                            self.check(error).await?;
+                            continue;
+                        }
                     }
-                },
+                }
             };
             match ordered.next().await {
                 Some(Ok(message)) => {

@@ -19,7 +19,9 @@ pub use options::{
     Api, Identity, Login, NatsOptions, OptionsError, Origin, Process, Server, Source, Surroundings,
     Tls, UrlFault,
 };
-pub use port::{Answer, Consistency, Get, JetStreamPort, PublishAck, StoredMessage, Subscribe};
+pub use port::{
+    Answer, Batch, Consistency, Get, JetStreamPort, PublishAck, StoredMessage, Subscribe,
+};
 pub use server::{AccountInfo, AccountLimits, ServerInfo};
 pub use store::{JetStreamStore, event_stream};
 pub use stream::{

@@ -66,7 +66,7 @@ pub trait JetStreamPort: fmt::Debug + Send + Sync {
         from_sequence: u64,
         filter: &str,
         max: usize,
-    ) -> Answer<'_, Vec<StoredMessage>>;
+    ) -> Answer<'_, Batch>;
 
     /// Makes a stream; the same again is no error.
     fn create_stream(&self, config: &StreamConfig) -> Answer<'_, StreamInfo>;
@@ -116,6 +116,15 @@ pub struct StoredMessage {
     pub stored_at: Timestamp,
     /// The message, with every header that it has.
     pub message: Message,
+}
+
+/// The messages of a [`JetStreamPort::get_batch`].
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Batch {
+    /// They, in the stream's order.
+    pub messages: Vec<StoredMessage>,
+    /// How many more match behind them.
+    pub pending: u64,
 }
 
 /// Which message to get.

@@ -25,6 +25,7 @@ pub(super) fn headers(pairs: &[(String, String)]) -> HeaderMap {
 const SUBJECT: &str = "Nats-Subject";
 const SEQUENCE: &str = "Nats-Sequence";
 const TIME: &str = "Nats-Time-Stamp";
+const PENDING: &str = "Nats-Num-Pending";
 
 /// Reads the answer of a direct get.
 pub(super) fn stored(answer: async_nats::Message) -> Result<StoredMessage, JetStreamError> {
@@ -47,6 +48,17 @@ pub(super) fn stored(answer: async_nats::Message) -> Result<StoredMessage, JetSt
             body: answer.payload,
         },
     })
+}
+
+/// How many more messages a batched direct get would have had, from its end.
+pub(super) fn pending(end: &async_nats::Message) -> Result<u64, JetStreamError> {
+    let header = end
+        .headers
+        .as_ref()
+        .and_then(|headers| headers.get(PENDING));
+    header
+        .and_then(|value| value.as_str().parse().ok())
+        .ok_or_else(|| wrong(PENDING))
 }
 
 /// Reads a message that a consumer delivered.
@@ -101,7 +113,7 @@ const ADDED: [&str; 7] = [
     SUBJECT,
     SEQUENCE,
     TIME,
-    "Nats-Num-Pending",
+    PENDING,
     "Nats-Last-Sequence",
     "Nats-UpTo-Sequence",
 ];

@@ -96,7 +96,8 @@ impl Inner {
                 .port
                 .get_batch(&self.stream, known + 1, ">", missing)
                 .await
-                .map_err(|error| fault("feeding the index", error))?;
+                .map_err(|error| fault("feeding the index", error))?
+                .messages;
             match read.last() {
                 Some(last) => {
                     let up_to = last.sequence;

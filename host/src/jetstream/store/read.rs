@@ -13,7 +13,7 @@ use super::heads::KnownHead;
 use super::layout::{position, read_event};
 use super::span::Span;
 use super::{Inner, fault};
-use crate::jetstream::{Consistency, Get, StoredMessage};
+use crate::jetstream::{Batch, Consistency, Get, StoredMessage};
 use crate::store::verify::ReadVerifier;
 use crate::store::{Direction, InvalidEvent, Query, ReadEvent, StoreError};
 use cim_core::append::HeadFound;
@@ -163,7 +163,7 @@ async fn history(store: &Inner, query: &Query, out: &mut Out) -> Result<(), End>
     let is_long = known.is_some_and(|known| known.head.version.get() >= from + MANY);
     let batch = async {
         match is_long {
-            true => Ok(Vec::new()),
+            true => Ok(Batch::default()),
             false => {
                 store
                     .port
@@ -172,13 +172,26 @@ async fn history(store: &Inner, query: &Query, out: &mut Out) -> Result<(), End>
             }
         }
     };
-    let (head, batch) = tokio::join!(store.last(aggregate, Consistency::Leader), batch);
+    let (head, batch) = if store.is_alone && !is_long {
+        let batch = batch.await;
+        // What one server says is all there is.
+        let is_whole = batch.as_ref().is_ok_and(|batch| batch.pending == 0);
+        let last = batch.as_ref().ok().and_then(|batch| batch.messages.last());
+        match last.filter(|_| is_whole) {
+            Some(last) => (Ok(Some((last.sequence, store.head_of(last)))), batch),
+            None => (store.last(aggregate, Consistency::Leader).await, batch),
+        }
+    } else {
+        tokio::join!(store.last(aggregate, Consistency::Leader), batch)
+    };
     let Some((end, head)) = head? else {
         return Ok(());
     };
     remember(store, aggregate, end, &head);
     let mut version = from - 1;
-    let mut batch = batch.map_err(|error| fault("reading a history", error))?;
+    let mut batch = batch
+        .map_err(|error| fault("reading a history", error))?
+        .messages;
     loop {
         for stored in batch {
             if stored.sequence > end {
@@ -211,7 +224,8 @@ async fn history(store: &Inner, query: &Query, out: &mut Out) -> Result<(), End>
             .port
             .get_batch(&store.stream, next, filter, BATCH)
             .await
-            .map_err(|error| fault("reading a history", error))?;
+            .map_err(|error| fault("reading a history", error))?
+            .messages;
         if batch.is_empty() {
             break;
         }

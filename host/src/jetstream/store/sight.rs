@@ -15,7 +15,7 @@ use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use super::heads::KnownHead;
 use super::layout::{position, read_event};
 use super::{Inner, fault};
-use crate::jetstream::{Consistency, Get};
+use crate::jetstream::{Consistency, Get, StoredMessage};
 use crate::store::StoreError;
 
 /// How fresh a sight is.
@@ -215,19 +215,21 @@ impl Inner {
             .get(&self.stream, get, consistency)
             .await
             .map_err(|error| fault("reading a head", error))?;
-        Ok(found.map(|stored| {
-            let broken = |why| HeadFound::Broken {
-                position: position(stored.sequence),
-                why,
-            };
-            let head = match read_event(&self.info.template, &stored) {
-                Err(invalid) => broken(invalid.why),
-                Ok(Stored { event, .. }) => match chain::check_cid(&event) {
-                    Ok(()) => HeadFound::Sound(event.head()),
-                    Err(error) => broken(error.to_string()),
-                },
-            };
-            (stored.sequence, head)
-        }))
+        Ok(found.map(|stored| (stored.sequence, self.head_of(&stored))))
+    }
+
+    /// What a message is as the last one of its history.
+    pub(super) fn head_of(&self, stored: &StoredMessage) -> HeadFound {
+        let broken = |why| HeadFound::Broken {
+            position: position(stored.sequence),
+            why,
+        };
+        match read_event(&self.info.template, stored) {
+            Err(invalid) => broken(invalid.why),
+            Ok(Stored { event, .. }) => match chain::check_cid(&event) {
+                Ok(()) => HeadFound::Sound(event.head()),
+                Err(error) => broken(error.to_string()),
+            },
+        }
     }
 }
