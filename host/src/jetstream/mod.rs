@@ -5,6 +5,7 @@ mod connect;
 mod consumer;
 mod error;
 mod options;
+pub mod plan;
 mod port;
 mod raw;
 mod server;
