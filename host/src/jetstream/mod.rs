@@ -20,9 +20,10 @@ pub use options::{
     Api, Identity, Login, NatsOptions, OptionsError, Origin, Process, Server, Source, Surroundings,
     Tls, UrlFault,
 };
+pub use plan::event_stream;
 pub use port::{Answer, Consistency, Get, JetStreamPort, PublishAck, StoredMessage, Subscribe};
 pub use server::{AccountInfo, AccountLimits, ServerInfo};
-pub use store::{JetStreamStore, event_stream};
+pub use store::JetStreamStore;
 pub use stream::{
     Cluster, Discard, Replica, Retention, Storage, StreamConfig, StreamInfo, StreamState,
 };
