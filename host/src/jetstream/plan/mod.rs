@@ -16,6 +16,7 @@ use cim_core::id::Namespace;
 use cim_core::subject::{StoreTemplate, SubjectFilter, SubjectTemplate, TemplateError};
 
 pub use self::apply::{Loss, apply};
+pub(crate) use self::difference::shown;
 pub use self::difference::{Effect, FieldChange, difference};
 pub use self::error::PlanError;
 pub use self::event_stream::{NotAStore, StoreIdentity, event_stream, parse_store};
