@@ -118,15 +118,7 @@ impl SubjectFilter {
     /// # Ok::<(), cim_core::subject::FilterError>(())
     /// ```
     pub fn overlaps(&self, other: impl AsRef<str>) -> bool {
-        let (mut ours, mut theirs) = (self.0.split('.'), other.as_ref().split('.'));
-        loop {
-            match (ours.next(), theirs.next()) {
-                (None, None) | (Some(">"), Some(_)) | (Some(_), Some(">")) => return true,
-                (Some("*"), Some(_)) | (Some(_), Some("*")) => {}
-                (Some(our), Some(their)) if our == their => {}
-                _ => return false,
-            }
-        }
+        patterns_overlap(&self.0, other.as_ref())
     }
 
     /// Whether this filter matches every subject that `other` matches.
@@ -144,15 +136,33 @@ impl SubjectFilter {
     /// # Ok::<(), cim_core::subject::FilterError>(())
     /// ```
     pub fn covers(&self, other: impl AsRef<str>) -> bool {
-        let (mut ours, mut theirs) = (self.0.split('.'), other.as_ref().split('.'));
-        loop {
-            match (ours.next(), theirs.next()) {
-                (None, None) | (Some(">"), Some(_)) => return true,
-                (Some(_), Some(">")) => return false,
-                (Some("*"), Some(_)) => {}
-                (Some(our), Some(their)) if our == their => {}
-                _ => return false,
-            }
+        pattern_covers(&self.0, other.as_ref())
+    }
+}
+
+/// Whether there is a subject that both filters of NATS match, whatever their tokens.
+pub fn patterns_overlap(one: &str, other: &str) -> bool {
+    let (mut one, mut other) = (one.split('.'), other.split('.'));
+    loop {
+        match (one.next(), other.next()) {
+            (None, None) | (Some(">"), Some(_)) | (Some(_), Some(">")) => return true,
+            (Some("*"), Some(_)) | (Some(_), Some("*")) => {}
+            (Some(one), Some(other)) if one == other => {}
+            _ => return false,
+        }
+    }
+}
+
+/// Whether a filter of NATS matches every subject that `other` matches, whatever their tokens.
+pub fn pattern_covers(one: &str, other: &str) -> bool {
+    let (mut one, mut other) = (one.split('.'), other.split('.'));
+    loop {
+        match (one.next(), other.next()) {
+            (None, None) | (Some(">"), Some(_)) => return true,
+            (Some(_), Some(">")) => return false,
+            (Some("*"), Some(_)) => {}
+            (Some(one), Some(other)) if one == other => {}
+            _ => return false,
         }
     }
 }

@@ -7,6 +7,7 @@
 mod aggregate;
 mod append;
 mod copy;
+mod doctor;
 mod event;
 mod export;
 mod failure;
@@ -119,6 +120,8 @@ enum Command {
         after_help = "Examples:\n  cim projection run activity.wasm\n  cim projection query activity types"
     )]
     Projection(projection::Projection),
+    /// Look for what can lose events, and say how to mend it
+    Doctor(doctor::Doctor),
     /// Make, change and look at the streams of a NATS server
     #[cfg(feature = "jetstream")]
     #[command(
@@ -234,6 +237,7 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         #[cfg(feature = "plugin")]
         Command::Plugin(command) => command.run(&mut out)?,
         Command::Projection(command) => command.run(&find()?, &mut out).await?,
+        Command::Doctor(command) => command.run(&find()?, &mut out).await?,
         #[cfg(feature = "jetstream")]
         Command::Stream(command) => command.run(&find()?, &mut out).await?,
         #[cfg(feature = "jetstream")]

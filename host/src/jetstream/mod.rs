@@ -3,6 +3,7 @@
 mod client;
 mod connect;
 mod consumer;
+pub mod doctor;
 mod error;
 mod options;
 pub mod plan;
@@ -11,6 +12,7 @@ mod raw;
 mod server;
 mod store;
 mod stream;
+mod system;
 
 pub use client::JetStreamClient;
 pub use connect::{ConnectError, LoginHint, TlsFault};

@@ -42,10 +42,8 @@ impl Consumer {
 impl List {
     async fn run(self, place: &Place, out: &mut Output) -> Result<(), Failure> {
         let server = self.server.connect(place).await?;
-        let stream = match &self.stream {
-            Some(stream) => stream,
-            None => server.store_stream(&place.config),
-        };
+        let named = self.stream.clone();
+        let stream = &named.unwrap_or_else(|| server.store_stream(&place.config));
         let info = server.client.stream_info(stream).await?;
         info.ok_or_else(|| no_stream(stream))?;
         let consumers = server.client.consumers(stream).await?;

@@ -10,6 +10,7 @@ pub(crate) use self::consumer::Consumer;
 pub(crate) use self::stream::Stream;
 
 use super::failure::{Exit, Failure};
+use super::nats;
 use super::place::Place;
 use crate::config::Config;
 use crate::jetstream::plan::PlanError;
@@ -17,7 +18,7 @@ use crate::jetstream::{JetStreamClient, JetStreamError, NatsOptions, Process};
 
 /// Which server a command works on.
 #[derive(Args, Debug)]
-pub(super) struct ServerArgs {
+pub(crate) struct ServerArgs {
     /// The server, for example `nats://localhost:4222`; by default that of the store, else
     /// NATS_URL, else cim.toml, else the selected context of `nats`
     #[arg(long, value_name = "URL")]
@@ -25,21 +26,26 @@ pub(super) struct ServerArgs {
 }
 
 /// A server with a connection to it.
-pub(super) struct Server {
-    pub(super) client: JetStreamClient,
-    pub(super) options: NatsOptions,
+pub(crate) struct Server {
+    pub(crate) client: JetStreamClient,
+    pub(crate) options: NatsOptions,
 }
 
 impl ServerArgs {
     /// How the server is reached: what was named, else where the store is.
-    pub(super) fn options(&self, place: &Place) -> Result<NatsOptions, Failure> {
-        let store = Some(&place.url).filter(|url| is_nats(url));
+    fn options(&self, place: &Place) -> Result<NatsOptions, Failure> {
+        let store = Some(&place.url).filter(|url| nats::is_url(url));
         let url = self.nats.as_ref().or(store);
         let options = NatsOptions::resolve(url.map(String::as_str), &place.config, &Process)?;
         Ok(options)
     }
 
-    pub(super) async fn connect(&self, place: &Place) -> Result<Server, Failure> {
+    /// Whether a server was named, not only a store.
+    pub(crate) fn is_given(&self) -> bool {
+        self.nats.is_some()
+    }
+
+    pub(crate) async fn connect(&self, place: &Place) -> Result<Server, Failure> {
         let options = self.options(place)?;
         let client = JetStreamClient::connect(&options).await?;
         Ok(Server { client, options })
@@ -48,22 +54,16 @@ impl ServerArgs {
 
 impl Server {
     /// The stream of the store.
-    pub(super) fn store_stream<'a>(&'a self, config: &'a Config) -> &'a str {
-        let named = self.options.stream.as_deref();
-        named.unwrap_or(&config.event_store.stream_name)
+    pub(crate) fn store_stream(&self, config: &Config) -> String {
+        nats::stream_name(&self.options, config)
     }
 
     /// The URL without the stream and without secrets.
-    pub(super) fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         let mut options = self.options.clone();
         options.stream = None;
         options.url()
     }
-}
-
-/// Whether a URL names a NATS server.
-pub(super) fn is_nats(url: &str) -> bool {
-    url.starts_with("nats://") || url.starts_with("tls://")
 }
 
 impl From<JetStreamError> for Failure {

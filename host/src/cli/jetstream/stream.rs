@@ -98,7 +98,7 @@ impl Show {
     async fn run(self, place: &Place, out: &mut Output) -> Result<(), Failure> {
         let server = self.server.connect(place).await?;
         let store = server.store_stream(&place.config);
-        let plans = StreamPlan::from_config(&place.config, Some(store))?;
+        let plans = StreamPlan::from_config(&place.config, Some(&store))?;
         let planned = plan(&server.client, &plans).await?;
         let refused = planned.obstacle(Loss::Refuse).map(Failure::from);
         if self.json {
@@ -133,7 +133,7 @@ impl Apply {
     async fn run(self, place: &Place, out: &mut Output) -> Result<(), Failure> {
         let server = self.server.connect(place).await?;
         let store = server.store_stream(&place.config);
-        let plans = StreamPlan::from_config(&place.config, Some(store))?;
+        let plans = StreamPlan::from_config(&place.config, Some(&store))?;
         let planned = plan(&server.client, &plans).await?;
         let loss = if self.allow_loss {
             Loss::Allow
