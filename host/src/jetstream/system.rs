@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::client::JetStreamClient;
 use super::error::JetStreamError;
+use crate::clock;
 
 /// For how long a further answer is waited for after one: servers of one cluster answer together.
 const QUIET: Duration = Duration::from_millis(300);
@@ -67,7 +68,7 @@ impl JetStreamClient {
             .publish_with_reply(subject.to_owned(), inbox, "".into())
             .await
             .map_err(|error| connection(Box::new(error)))?;
-        let started = tokio::time::Instant::now();
+        let started = clock::moment();
         let mut found = Vec::new();
         while found.len() < max {
             let wait = if found.is_empty() { LOOK } else { QUIET };
