@@ -355,7 +355,11 @@ fn page(info: &StreamInfo) -> Vec<(String, String)> {
             let state = match (replica.offline, replica.current) {
                 (true, _) => "offline".to_owned(),
                 (false, true) => "current".to_owned(),
-                (false, false) => format!("{} behind", count(replica.lag, "operation")),
+                (false, false) => format!(
+                    "not current, {} behind, last heard of {} s ago",
+                    count(replica.lag, "operation"),
+                    replica.active / 1_000_000_000
+                ),
             };
             page.push(line("replica", format!("{}  {state}", replica.name)));
         }
@@ -409,6 +413,7 @@ fn info_json(info: &StreamInfo) -> Value {
                 "current": replica.current,
                 "offline": replica.offline,
                 "lag": replica.lag,
+                "active_seconds": replica.active / 1_000_000_000,
             })).collect::<Vec<_>>(),
         })),
     })

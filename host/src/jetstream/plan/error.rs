@@ -125,7 +125,7 @@ impl PlanError {
             Self::ChangedMeanwhile { .. } => Some("look with `cim stream plan`, then apply again"),
             Self::JetStream { source, .. } => match source.number() {
                 Some(NOT_CLUSTERED) => Some(
-                    "the server is in no cluster: set `[event_store] replicas = 1` in `cim.toml`, \
+                    "the server is in no cluster: set `replicas = 1` in `cim.toml`, \
                      or join servers",
                 ),
                 Some(NO_PEERS) => Some(
@@ -204,7 +204,7 @@ impl fmt::Display for PlanError {
             Self::JetStream {
                 stream: Some(stream),
                 ..
-            } => write!(f, "the stream `{stream}` is not as planned"),
+            } => write!(f, "the stream `{stream}` cannot be made as planned"),
             Self::JetStream { stream: None, .. } => f.write_str("the streams cannot be looked at"),
         }
     }

@@ -58,7 +58,8 @@ pub(super) fn jetstream(facts: &Facts) -> Vec<Finding> {
                 "no event can be stored",
                 format!(
                     "write `jetstream {{}}` in the configuration of nats-server and switch it on \
-                     for the account, or let this user publish to `{}.INFO`",
+                     for the account; let this user publish to `{}.INFO`; start servers of the \
+                     cluster that are down",
                     facts.api
                 ),
             )];

@@ -6,7 +6,7 @@ use crate::doctor::Finding;
 use crate::jetstream::doctor::examine::VARZ;
 use crate::jetstream::doctor::facts::{Facts, ServerSettings, StreamFacts, Sync};
 use crate::jetstream::plan::{Effect, Purpose, parse_store, shown};
-use crate::jetstream::{Discard, Retention, Storage, StreamInfo};
+use crate::jetstream::{Discard, Replica, Retention, Storage, StreamInfo};
 
 /// What an acknowledged event rests on: the disk of one server, or the memory of several.
 pub(super) fn durability(facts: &Facts) -> Vec<Finding> {
@@ -221,8 +221,8 @@ fn replicas(info: &StreamInfo, facts: &Facts) -> Vec<Finding> {
     let down = |is: bool| {
         let replicas = cluster.replicas.iter();
         let found = replicas.filter(move |replica| match is {
-            true => replica.offline,
-            false => !replica.offline && !replica.current,
+            true => is_silent(replica),
+            false => !is_silent(replica) && !replica.current,
         });
         found
             .map(|replica| format!("`{}`", replica.name))
@@ -254,6 +254,14 @@ fn replicas(info: &StreamInfo, facts: &Facts) -> Vec<Finding> {
         ));
     }
     findings
+}
+
+/// Leaders and followers hear of each other every second.
+const SILENT: Duration = Duration::from_secs(5);
+
+fn is_silent(replica: &Replica) -> bool {
+    let silent = Duration::from_nanos(replica.active) > SILENT;
+    replica.offline || !replica.current && silent
 }
 
 /// What a stream of histories must never be.

@@ -241,6 +241,7 @@ fn replicas_that_are_away_are_named() {
                     current,
                     offline,
                     lag: 9,
+                    active: 1_000_000_000,
                 }],
             });
         });
@@ -256,6 +257,12 @@ fn replicas_that_are_away_are_named() {
         bad(&cluster(Some("a"), false, false)),
         warning("replica-behind")
     );
+    let mut silent = cluster(Some("a"), false, false);
+    stream(&mut silent, |info| {
+        let replicas = &mut info.cluster.as_mut().expect("a cluster").replicas;
+        replicas[0].active = 6_000_000_000;
+    });
+    assert_eq!(bad(&silent), warning("replica-offline"));
     let no_leader = [("no-leader", Severity::Unsafe)];
     assert_eq!(bad(&cluster(None, false, true)), no_leader);
     check("replicas", Severity::Warning, |facts| {
