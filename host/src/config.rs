@@ -4,6 +4,8 @@
 //! the CIM family, and a few more; the store in SQLite uses `[event_store]
 //! max_events_per_aggregate` alone, and the others are for the store on JetStream.
 
+mod streams;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -11,6 +13,8 @@ use std::path::{Path, PathBuf};
 use cim_core::id::{NameError, Namespace};
 use cim_core::subject::{Field, StoreTemplate, SubjectTemplate, TemplateError};
 use serde::Deserialize;
+
+pub use self::streams::{DEFAULT_RETENTION_DAYS, StreamKind, StreamPreset, StreamTable};
 
 use crate::secret::{Secret, without_user};
 
@@ -33,6 +37,9 @@ pub struct Config {
     pub jetstream: JetstreamConfig,
     /// How events are stored.
     pub event_store: EventStoreConfig,
+    /// Further streams.
+    #[serde(rename = "stream")]
+    pub streams: Vec<StreamTable>,
 }
 
 /// `[template]`.
@@ -423,7 +430,7 @@ mod tests {
         refused(
             "\nstor = 1",
             "`cim.toml`, line 2, column 1: unknown field `stor`, expected one of `store`, \
-             `namespace`, `template`, `nats`, `jetstream`, `event_store`",
+             `namespace`, `template`, `nats`, `jetstream`, `event_store`, `stream`",
         );
         refused(
             "[nats]\npassword = \"secret",

@@ -92,6 +92,19 @@ pub fn cim(folder: &Path, arguments: &[&str]) -> Ran {
     Ran::of(&mut command, "`cim`")
 }
 
+/// `cim` in a folder that is also the user's, so that no setting and no index of another user
+/// counts.
+#[track_caller]
+pub fn cim_at_home(folder: &Path, arguments: &[&str]) -> Ran {
+    let mut command = Command::new(cim_binary());
+    command
+        .args(arguments)
+        .current_dir(folder)
+        .env_clear()
+        .env("HOME", folder);
+    Ran::of(&mut command, "`cim`")
+}
+
 /// Runs SQL with the `sqlite3` command.
 ///
 /// # Panics

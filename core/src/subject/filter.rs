@@ -102,6 +102,69 @@ impl SubjectFilter {
         }
         tokens.next().is_none()
     }
+
+    /// Whether there is a subject that both this filter and `other` match.
+    ///
+    /// `other` may be any filter of NATS, also one with tokens that ours cannot have.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use cim_core::subject::SubjectFilter;
+    ///
+    /// let events: SubjectFilter = "o.u.d.*.*.*".parse()?;
+    /// assert!(events.overlaps("o.u.*.key.>"));
+    /// assert!(!events.overlaps("o.u.d.*.*"));
+    /// # Ok::<(), cim_core::subject::FilterError>(())
+    /// ```
+    pub fn overlaps(&self, other: impl AsRef<str>) -> bool {
+        patterns_overlap(&self.0, other.as_ref())
+    }
+
+    /// Whether this filter matches every subject that `other` matches.
+    ///
+    /// `other` may be any filter of NATS, also one with tokens that ours cannot have.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use cim_core::subject::SubjectFilter;
+    ///
+    /// let events: SubjectFilter = "o.u.d.*.*.*".parse()?;
+    /// assert!(events.covers("o.u.d.key.*.generated"));
+    /// assert!(!events.covers("o.u.d.key.>"));
+    /// # Ok::<(), cim_core::subject::FilterError>(())
+    /// ```
+    pub fn covers(&self, other: impl AsRef<str>) -> bool {
+        pattern_covers(&self.0, other.as_ref())
+    }
+}
+
+/// Whether there is a subject that both filters of NATS match, whatever their tokens.
+pub fn patterns_overlap(one: &str, other: &str) -> bool {
+    let (mut one, mut other) = (one.split('.'), other.split('.'));
+    loop {
+        match (one.next(), other.next()) {
+            (None, None) | (Some(">"), Some(_)) | (Some(_), Some(">")) => return true,
+            (Some("*"), Some(_)) | (Some(_), Some("*")) => {}
+            (Some(one), Some(other)) if one == other => {}
+            _ => return false,
+        }
+    }
+}
+
+/// Whether a filter of NATS matches every subject that `other` matches, whatever their tokens.
+pub fn pattern_covers(one: &str, other: &str) -> bool {
+    let (mut one, mut other) = (one.split('.'), other.split('.'));
+    loop {
+        match (one.next(), other.next()) {
+            (None, None) | (Some(">"), Some(_)) => return true,
+            (Some(_), Some(">")) => return false,
+            (Some("*"), Some(_)) => {}
+            (Some(one), Some(other)) if one == other => {}
+            _ => return false,
+        }
+    }
 }
 
 impl From<&Subject> for SubjectFilter {
@@ -292,7 +355,47 @@ mod tests {
         }
     }
 
+    /// Every subject of one to five tokens from `a`, `b` and `c`: more than patterns of up to four
+    /// tokens from `a` and `b` can tell apart.
+    fn subjects() -> Vec<String> {
+        let mut all: Vec<String> = Vec::new();
+        let mut longest = vec![String::new()];
+        for _ in 0..5 {
+            longest = longest
+                .iter()
+                .flat_map(|subject| ["a", "b", "c"].map(|token| format!("{subject}.{token}")))
+                .collect();
+            all.extend(longest.iter().map(|subject| subject[1..].to_owned()));
+        }
+        all
+    }
+
+    fn pattern() -> impl Strategy<Value = SubjectFilter> {
+        (prop::collection::vec("[ab*]", 0..4), any::<bool>()).prop_map(|(mut tokens, open)| {
+            if open || tokens.is_empty() {
+                tokens.push(">".to_owned());
+            }
+            tokens.join(".").parse().expect("a filter")
+        })
+    }
+
     proptest! {
+        #[test]
+        fn filters_overlap_where_a_subject_matches_both(one in pattern(), other in pattern()) {
+            let subjects = subjects();
+            let both = subjects.iter().any(|text| one.matches(text) && other.matches(text));
+            prop_assert_eq!(one.overlaps(&other), both);
+            prop_assert_eq!(other.overlaps(&one), both);
+        }
+
+        #[test]
+        fn a_filter_covers_what_matches_no_more(one in pattern(), other in pattern()) {
+            let subjects = subjects();
+            let all = subjects.iter().all(|text| one.matches(text) || !other.matches(text));
+            prop_assert_eq!(one.covers(&other), all);
+            prop_assert!(one.covers(&one));
+        }
+
         #[test]
         fn matches_as_the_model_does(
             tokens in prop::collection::vec("[ab*]", 0..5), open: bool,

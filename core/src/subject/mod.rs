@@ -24,7 +24,7 @@ mod template_error;
 mod template_json;
 
 pub use field::{EventFields, Field, SubjectFields};
-pub use filter::{FilterError, SubjectFilter};
+pub use filter::{FilterError, SubjectFilter, pattern_covers, patterns_overlap};
 pub use operation::OperationError;
 pub use store::StoreTemplate;
 pub use template::SubjectTemplate;

@@ -7,11 +7,14 @@
 mod aggregate;
 mod append;
 mod copy;
+mod doctor;
 mod event;
 mod export;
 mod failure;
 mod import;
 mod init;
+#[cfg(feature = "jetstream")]
+mod jetstream;
 #[cfg(feature = "jetstream")]
 mod nats;
 mod output;
@@ -117,6 +120,19 @@ enum Command {
         after_help = "Examples:\n  cim projection run activity.wasm\n  cim projection query activity types"
     )]
     Projection(projection::Projection),
+    /// Look for what can lose events, and say how to mend it
+    Doctor(doctor::Doctor),
+    /// Make, change and look at the streams of a NATS server
+    #[cfg(feature = "jetstream")]
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  cim stream plan\n  cim stream apply\n  cim stream info CIM-EVENTS"
+    )]
+    Stream(jetstream::Stream),
+    /// Look at the consumers of a stream
+    #[cfg(feature = "jetstream")]
+    #[command(subcommand, after_help = "Example:\n  cim consumer list CIM-EVENTS")]
+    Consumer(jetstream::Consumer),
     /// Print a completion script for a shell
     #[command(
         after_help = "Example:\n  cim completion bash > ~/.local/share/bash-completion/completions/cim"
@@ -221,6 +237,11 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         #[cfg(feature = "plugin")]
         Command::Plugin(command) => command.run(&mut out)?,
         Command::Projection(command) => command.run(&find()?, &mut out).await?,
+        Command::Doctor(command) => command.run(&find()?, &mut out).await?,
+        #[cfg(feature = "jetstream")]
+        Command::Stream(command) => command.run(&find()?, &mut out).await?,
+        #[cfg(feature = "jetstream")]
+        Command::Consumer(command) => command.run(&find()?, &mut out).await?,
         Command::Completion { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "cim", &mut script);

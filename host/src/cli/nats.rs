@@ -61,13 +61,13 @@ pub(super) async fn open(
 }
 
 /// The stream that a URL names, else the one of `cim.toml`.
-fn stream_name(options: &NatsOptions, config: &Config) -> String {
+pub(super) fn stream_name(options: &NatsOptions, config: &Config) -> String {
     let name = options.stream.clone();
     name.unwrap_or_else(|| config.event_store.stream_name.clone())
 }
 
 /// The folder of the indexes.
-fn index_folder() -> Result<PathBuf, Failure> {
+pub(super) fn index_folder() -> Result<PathBuf, Failure> {
     cache::folder("index").ok_or_else(|| {
         let message = "there is no folder for the index of the stream";
         Failure::new(Exit::Failed, "no-cache-folder", message).help("set HOME or XDG_CACHE_HOME")

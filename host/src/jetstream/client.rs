@@ -49,11 +49,11 @@ const AHEAD_BYTES: i64 = 8 << 20;
 /// A connection to JetStream. Clones share it.
 #[derive(Clone, Debug)]
 pub struct JetStreamClient {
-    client: Client,
+    pub(super) client: Client,
     context: jetstream::Context,
     api: String,
     timeout: Duration,
-    refusals: Refusals,
+    pub(super) refusals: Refusals,
 }
 
 /// What the server refused of its own, without an answer to a call: subjects that the user may not
@@ -79,7 +79,7 @@ impl Refusals {
     }
 
     /// Takes out the refusal of a subject.
-    fn take(&self, subject: &str) -> Option<String> {
+    pub(super) fn take(&self, subject: &str) -> Option<String> {
         let mut refusals = self.lock();
         let quoted = format!("\"{subject}\"");
         let at = refusals.iter().position(|told| told.contains(&quoted))?;

@@ -3,13 +3,16 @@
 mod client;
 mod connect;
 mod consumer;
+pub mod doctor;
 mod error;
 mod options;
+pub mod plan;
 mod port;
 mod raw;
 mod server;
 mod store;
 mod stream;
+mod system;
 
 pub use client::JetStreamClient;
 pub use connect::{ConnectError, LoginHint, TlsFault};
@@ -19,11 +22,12 @@ pub use options::{
     Api, Identity, Login, NatsOptions, OptionsError, Origin, Process, Server, Source, Surroundings,
     Tls, UrlFault,
 };
+pub use plan::event_stream;
 pub use port::{
     Answer, Batch, Consistency, Get, JetStreamPort, PublishAck, StoredMessage, Subscribe,
 };
 pub use server::{AccountInfo, AccountLimits, ServerInfo};
-pub use store::{JetStreamStore, event_stream};
+pub use store::JetStreamStore;
 pub use stream::{
     Cluster, Discard, Replica, Retention, Storage, StreamConfig, StreamInfo, StreamState,
 };

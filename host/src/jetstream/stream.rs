@@ -195,4 +195,8 @@ pub struct Replica {
     /// How many operations it lags behind.
     #[serde(default)]
     pub lag: u64,
+    /// For how many nanoseconds the leader has not heard of it. A server that was killed is
+    /// `offline` only after minutes.
+    #[serde(default)]
+    pub active: u64,
 }

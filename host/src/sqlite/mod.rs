@@ -7,6 +7,7 @@
 //! of the events, in the same file or another.
 
 mod connection;
+mod health;
 mod histories;
 #[cfg(feature = "jetstream")]
 mod index;
@@ -30,6 +31,9 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
 use tokio::sync::{mpsc, oneshot, watch};
 
+#[cfg(feature = "jetstream")]
+pub(crate) use self::health::longest_in_index;
+pub(crate) use self::health::{Health, health};
 #[cfg(feature = "jetstream")]
 pub(crate) use self::index::Index;
 pub use self::read_model::ReadModel;

@@ -29,8 +29,6 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::{self, BoxStream};
 use tokio::sync::Mutex;
 
-pub use self::layout::event_stream;
-
 use self::feed::Synced;
 use self::heads::{Heads, KnownHead};
 use super::{Consistency, JetStreamError, JetStreamPort, Storage, StreamConfig};
@@ -124,7 +122,7 @@ impl JetStreamStore {
         })))
     }
 
-    /// Makes the stream of a new store, as [`event_stream`] describes it, and opens it.
+    /// Makes the stream of a new store, as [`event_stream`](super::plan::event_stream) describes it, and opens it.
     ///
     /// # Errors
     ///

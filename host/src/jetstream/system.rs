@@ -1,0 +1,103 @@
+//! Requests that servers answer themselves, beside JetStream (`$SYS.REQ…`).
+
+use std::time::Duration;
+
+use async_nats::StatusCode;
+use futures_util::StreamExt as _;
+use serde_json::Value;
+
+use super::client::JetStreamClient;
+use super::error::JetStreamError;
+use crate::clock;
+
+/// For how long a further answer is waited for after one: servers of one cluster answer together.
+const QUIET: Duration = Duration::from_millis(300);
+
+/// How often a wait looks whether the request was refused.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// How long the first answer may take.
+const FIRST: Duration = Duration::from_secs(2);
+
+impl JetStreamClient {
+    /// The first answer to a request that one server has.
+    ///
+    /// # Errors
+    ///
+    /// As [`ask_servers`](Self::ask_servers).
+    pub(super) async fn ask_one(
+        &self,
+        doing: &'static str,
+        subject: &str,
+    ) -> Result<Value, JetStreamError> {
+        let answers = self.ask(doing, subject, 1).await?;
+        let answer = answers.into_iter().next();
+        answer.ok_or(JetStreamError::NoAnswer { doing })
+    }
+
+    /// What servers answer to a request, at least one: all that comes until nothing more does.
+    ///
+    /// # Errors
+    ///
+    /// [`JetStreamError::NobodyListens`] and [`JetStreamError::NotAllowed`] where this is not for
+    /// the user; others as calls have them.
+    pub(super) async fn ask_servers(
+        &self,
+        doing: &'static str,
+        subject: &str,
+    ) -> Result<Vec<Value>, JetStreamError> {
+        self.ask(doing, subject, usize::MAX).await
+    }
+
+    async fn ask(
+        &self,
+        doing: &'static str,
+        subject: &str,
+        max: usize,
+    ) -> Result<Vec<Value>, JetStreamError> {
+        let connection = |source: Box<dyn std::error::Error + Send + Sync>| {
+            JetStreamError::Connection { doing, source }
+        };
+        let inbox = self.client.new_inbox();
+        let mut answers = self
+            .client
+            .subscribe(inbox.clone())
+            .await
+            .map_err(|error| connection(Box::new(error)))?;
+        self.client
+            .publish_with_reply(subject.to_owned(), inbox, "".into())
+            .await
+            .map_err(|error| connection(Box::new(error)))?;
+        let started = clock::moment();
+        let mut found = Vec::new();
+        while found.len() < max {
+            let wait = if found.is_empty() { LOOK } else { QUIET };
+            match tokio::time::timeout(wait, answers.next()).await {
+                Ok(Some(message)) if message.status == Some(StatusCode::NO_RESPONDERS) => {
+                    return Err(JetStreamError::NobodyListens {
+                        doing,
+                        subject: subject.to_owned(),
+                    });
+                }
+                Ok(Some(message)) => {
+                    let answer = serde_json::from_slice(&message.payload);
+                    found.push(answer.map_err(|error| JetStreamError::Answer {
+                        doing,
+                        why: error.to_string(),
+                    })?);
+                }
+                Ok(None) => return Err(JetStreamError::Closed),
+                Err(_) if !found.is_empty() => return Ok(found),
+                Err(_) => {
+                    if let Some(why) = self.refusals.take(subject) {
+                        return Err(JetStreamError::NotAllowed { doing, why });
+                    }
+                    if started.elapsed() > FIRST {
+                        return Err(JetStreamError::NoAnswer { doing });
+                    }
+                }
+            }
+        }
+        Ok(found)
+    }
+}
