@@ -142,7 +142,6 @@ async fn another_template_makes_no_other_store() {
 #[tokio::test]
 async fn the_server_refuses_what_is_called_impossible() {
     let server = NatsServer::start(ServerOptions::default());
-    let client = connect(&server).await;
     let strict = json!({
         "name": "S", "subjects": ["a.*", "b.*"], "discard": "new", "num_replicas": 1,
         "duplicate_window": 120_000_000_000_u64, "deny_delete": true, "deny_purge": true,
