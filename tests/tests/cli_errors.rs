@@ -58,6 +58,15 @@ const USAGE: &[Case] = &[
     (2, "init --namespace 'a.b.c d'"),
     (2, "--store postgres://localhost/cim read"),
     (2, "--store sqlite: read"),
+    (2, "stream"),
+    (2, "stream destroy"),
+    (2, "stream apply --dry-run"),
+    (2, "stream plan --nats postgres://localhost"),
+    (9, "stream plan --nats nats://127.0.0.1:1"),
+    (2, "consumer"),
+    (2, "consumer list A B"),
+    (2, "doctor --monitor"),
+    (9, "doctor --nats nats://127.0.0.1:1"),
 ];
 
 const NAMES: &[Case] = &[
@@ -176,6 +185,9 @@ const CONFIGURATION: &[Case] = &[
     (2, "two-namespaces> read"),
     (1, "disagrees> --store sqlite:../cim.db read"),
     (2, "constants> append other/key k1 KeyGenerated"),
+    (2, "stream-kind> stream plan"),
+    (2, "stream-days> stream plan"),
+    (2, "stream-key> read"),
 ];
 
 const EXPORTS: &[Case] = &[
@@ -485,6 +497,18 @@ fn configuration() {
         "[template]\nsubject = \"keys.{entity}.{operation}\"\n",
     );
     folder.write("latin1/cim.toml", b"# caf\xe9\n");
+    folder.write(
+        "stream-kind/cim.toml",
+        "[[stream]]\nname = \"A\"\nkind = \"event\"\n",
+    );
+    folder.write(
+        "stream-days/cim.toml",
+        "[[stream]]\npreset = \"CIM-EVENTS\"\nretention_days = 9\n",
+    );
+    folder.write(
+        "stream-key/cim.toml",
+        "[[stream]]\npreset = \"KEYS_EVENTS\"\nmax_age = 9\n",
+    );
     let compute = "[template]\nsubject = \"compute.{id}.{operation}\"\n[template.constants]\n\
                    organization = \"cowboyai\"\nunit = \"security\"\ndomain = \"keys\"\n\
                    entity = \"key\"\n";

@@ -139,8 +139,8 @@ async fn another_template_makes_no_other_store() {
 
 /// The trial that [`difference`] rests on: of each change of one field, the server refuses exactly
 /// what we call impossible.
-#[tokio::test]
-async fn the_server_refuses_what_is_called_impossible() {
+#[test]
+fn the_server_refuses_what_is_called_impossible() {
     let server = NatsServer::start(ServerOptions::default());
     let strict = json!({
         "name": "S", "subjects": ["a.*", "b.*"], "discard": "new", "num_replicas": 1,
@@ -199,8 +199,8 @@ async fn the_server_refuses_what_is_called_impossible() {
 
 /// The trial that overlaps rest on: the server refuses a second stream exactly where our filters
 /// overlap.
-#[tokio::test]
-async fn the_server_refuses_what_overlaps() {
+#[test]
+fn the_server_refuses_what_overlaps() {
     let server = NatsServer::start(ServerOptions::default());
     let filters = [
         "o.u.d.*.*.*",

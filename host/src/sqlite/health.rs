@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use rusqlite::{Connection, OpenFlags, OptionalExtension as _};
+use rusqlite::{Connection, OptionalExtension as _};
 
 use super::connection::{self, Connections, io};
 use crate::store::{StoreError, StoreInfo};
@@ -50,7 +50,7 @@ pub(crate) fn health(path: &Path) -> Result<Health, StoreError> {
 #[cfg(feature = "jetstream")]
 pub(crate) fn longest_in_index(path: &Path) -> Result<Option<Longest>, StoreError> {
     let open = || {
-        let connection = connection::open(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        let connection = connection::open(path, rusqlite::OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         connection.pragma_update(None, "query_only", true)?;
         longest(&connection)
     };
