@@ -158,6 +158,10 @@ pub(crate) struct NewStore {
     /// How its subjects are built.
     pub(crate) template: StoreTemplate,
     /// Whose events a stream takes.
+    #[cfg_attr(
+        not(feature = "jetstream"),
+        allow(dead_code, reason = "a file takes all")
+    )]
     pub(crate) namespaces: Vec<Namespace>,
 }
 
@@ -167,6 +171,8 @@ pub(crate) async fn open_url(
     config: &Config,
     new: Option<NewStore>,
 ) -> Result<Arc<dyn EventStore>, Failure> {
+    #[cfg(not(feature = "jetstream"))]
+    let _ = config;
     #[cfg(feature = "jetstream")]
     if nats::is_url(url) {
         return nats::open(url, config, new).await;
