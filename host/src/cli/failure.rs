@@ -179,10 +179,34 @@ impl From<StoreError> for Failure {
     }
 }
 
+/// What to do about a store that takes no append.
+fn help_of_store(code: &str) -> &'static str {
+    match code {
+        "stream-not-allowed" => {
+            "ask for the right to publish to this subject; `cim doctor` shows what this user may do"
+        }
+        "stream-full" => "raise the limits of the stream; `cim doctor` shows them",
+        "message-too-large" => {
+            "raise the server's `max_payload`, or store large content elsewhere and append its \
+             address or hash"
+        }
+        "subject-not-taken" => {
+            "add the subject to those of the stream, or name another namespace or another store"
+        }
+        _ => "`cim doctor` tells what is wrong with the stream and how to mend it",
+    }
+}
+
 impl From<AppendError> for Failure {
     fn from(error: AppendError) -> Self {
         let exit = match &error {
             AppendError::Conflict { .. } => Exit::Conflict,
+            AppendError::Rejected {
+                why: Rejection::Store { code, .. },
+            } if *code == "stream-not-allowed" => Exit::NotAllowed,
+            AppendError::Rejected {
+                why: Rejection::Store { .. },
+            } => Exit::Failed,
             AppendError::Rejected { .. } => Exit::Usage,
             AppendError::Broken { .. } => Exit::Broken,
             _ => Exit::Unknown,
@@ -204,6 +228,9 @@ impl From<AppendError> for Failure {
             AppendError::Rejected {
                 why: Rejection::Template(_),
             } => failure.help("name another entity, or another store with `--store URL`"),
+            AppendError::Rejected {
+                why: Rejection::Store { code, .. },
+            } => failure.help(help_of_store(code)),
             AppendError::Broken { .. } => failure
                 .help("`cim copy --until-broken FROM TO` saves what is sound into a new store"),
             AppendError::Unknown { .. } => failure.help(

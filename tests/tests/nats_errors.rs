@@ -1,0 +1,226 @@
+//! What is wrong with a store on NATS is told, with what to do, and nothing is half done.
+
+use std::path::Path;
+
+use cim_tests::nats::{NatsServer, ServerOptions};
+use cim_tests::program::{Ran, cim_at_home};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+#[test]
+fn a_stream_that_is_absent_or_foreign() {
+    let place = Place::new(ServerOptions::default());
+    let ran = place.cim(&["read"]).exits(3);
+    ran.says("there is no store at `nats://127.0.0.1:", "cim init");
+    place.ask(
+        "STREAM.CREATE.OTHER",
+        &json!({ "name": "OTHER", "subjects": ["other.>"] }),
+    );
+    let url = format!("{}/OTHER", place.url);
+    let ran = place.at(&url, &["read"]).exits(1);
+    ran.says("no metadata `cim.store_id`", "name another");
+    // A stream that takes the same subjects is in the way of a new store.
+    place.ask(
+        "STREAM.CREATE.WIDE",
+        &json!({ "name": "WIDE", "subjects": ["local.>"] }),
+    );
+    let ran = place.cim(&[
+        "import",
+        SAMPLE,
+        "--entity",
+        "loan",
+        "--id-field",
+        "case",
+        "--type-field",
+        "activity",
+        "--time-field",
+        "time",
+    ]);
+    ran.exits(1).says("subjects overlap", "");
+    let made = "$JS.API.STREAM.INFO.CIM-EVENTS";
+    assert_eq!(place.server.ask(made, &json!({})), None, "nothing is made");
+}
+
+#[test]
+fn a_stream_that_is_not_set_up_for_appends() {
+    let place = Place::with_store(ServerOptions::default());
+    place.change(|config| config["max_age"] = json!(3_600_000_000_000_u64));
+    place
+        .append("a")
+        .exits(1)
+        .says("has an age limit", "cim doctor");
+    place.cim(&["verify"]).exits(0);
+    place.change(|config| config["max_age"] = json!(0));
+    place.append("a").exits(0);
+
+    // Single events go on without atomic batches; several at once do not.
+    place.change(|config| config["allow_atomic"] = json!(false));
+    place.append("a").exits(0);
+    place.import().exits(1).says("(10174)", "cim doctor");
+    place.change(|config| config["allow_atomic"] = json!(true));
+
+    let there = place.ask("STREAM.INFO.CIM-EVENTS", &json!({}))["state"]["messages"].clone();
+    place.change(|config| config["max_msgs"] = there.clone());
+    place
+        .append("a")
+        .exits(1)
+        .says("maximum messages exceeded", "limits");
+    place.import().exits(1);
+    let now = place.ask("STREAM.INFO.CIM-EVENTS", &json!({}))["state"]["messages"].clone();
+    assert_eq!(now, there, "nothing is half done");
+    place.change(|config| config["max_msgs"] = json!(-1));
+    place.import().exits(0);
+    place.cim(&["verify"]).exits(0);
+}
+
+#[test]
+fn an_event_that_is_larger_than_the_server_takes() {
+    let place = Place::with_store(ServerOptions {
+        max_payload: Some(4096),
+        ..ServerOptions::default()
+    });
+    let data = format!("{{\"note\":\"{}\"}}", "x".repeat(5000));
+    place
+        .cim(&["append", "loan", "a", "LoanOpened", "--data", &data])
+        .exits(1)
+        .says(
+            "larger than the server's limit of 4096 bytes",
+            "max_payload",
+        );
+    place.append("a").exits(0);
+}
+
+#[test]
+fn a_user_that_may_not_write() {
+    let users = r#"users: [
+      { user: "admin", password: "pw" }
+      { user: "reader", password: "pw", permissions: {
+          publish: { allow: ["$JS.API.>"] }, subscribe: [">"] } }
+    ]"#;
+    let place = Place::with_options(
+        ServerOptions {
+            authorization: Some(users.to_owned()),
+            ..ServerOptions::default()
+        },
+        "admin:pw@",
+    );
+    place.cim(&["init"]).exits(0);
+    place.append("a").exits(0);
+    let reader = place.url.replace("admin", "reader");
+    place.at(&reader, &["verify"]).exits(0);
+    let ran = place.at(
+        &reader,
+        &["append", "loan", "a", "LoanOpened", "--data", "{}"],
+    );
+    ran.exits(4)
+        .says("local.main.events.loan.a.opened", "ask for the right");
+    place.cim(&["stats"]).exits(0).prints("events      1\n");
+}
+
+#[test]
+fn a_stream_that_was_made_again_is_another_store() {
+    let place = Place::with_store(ServerOptions::default());
+    place.append("a").exits(0);
+    place.cim(&["stats"]).exits(0);
+    let config = place.ask("STREAM.INFO.CIM-EVENTS", &json!({}))["config"].clone();
+    place.ask("STREAM.DELETE.CIM-EVENTS", &json!({}));
+    place.ask("STREAM.CREATE.CIM-EVENTS", &config);
+    // With the same store id, messages are missing that the index has seen.
+    place.cim(&["read"]).exits(1).says("has lost messages", "");
+    // With another id, it is another store, with an index of its own.
+    place.change(|config| {
+        config["metadata"]["cim.store_id"] = json!("01a1fd1e-8c00-7000-8000-000000000000");
+    });
+    place.append("a").exits(0).prints("v1");
+}
+
+const SAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/sample.csv");
+
+/// A server, and a folder with the user's home.
+struct Place {
+    server: NatsServer,
+    url: String,
+    folder: TempDir,
+}
+
+impl Place {
+    fn new(options: ServerOptions) -> Self {
+        Self::with_options(options, "")
+    }
+
+    fn with_options(options: ServerOptions, user: &str) -> Self {
+        let server = NatsServer::start(options);
+        Self {
+            url: format!("nats://{user}{}", server.address()),
+            server,
+            folder: tempfile::tempdir().expect("a folder"),
+        }
+    }
+
+    fn with_store(options: ServerOptions) -> Self {
+        let place = Self::new(options);
+        place.cim(&["init"]).exits(0);
+        place
+    }
+
+    #[track_caller]
+    fn cim(&self, arguments: &[&str]) -> Ran {
+        self.at(&self.url, arguments)
+    }
+
+    #[track_caller]
+    fn at(&self, url: &str, arguments: &[&str]) -> Ran {
+        let folder: &Path = self.folder.path();
+        cim_at_home(folder, &[arguments, &["--store", url]].concat())
+    }
+
+    #[track_caller]
+    fn append(&self, id: &str) -> Ran {
+        self.cim(&["append", "loan", id, "LoanOpened", "--data", "{}"])
+    }
+
+    #[track_caller]
+    fn import(&self) -> Ran {
+        let fields = "--entity loan --id-field case --type-field activity --time-field time";
+        let fields: Vec<_> = fields.split(' ').collect();
+        self.cim(&[&["import", SAMPLE], &fields[..]].concat())
+    }
+
+    fn ask(&self, call: &str, body: &Value) -> Value {
+        let answer = self.server.ask(&format!("$JS.API.{call}"), body);
+        answer.expect("an answer")
+    }
+
+    /// Changes the configuration of the store's stream.
+    fn change(&self, change: impl FnOnce(&mut Value)) {
+        let mut config = self.ask("STREAM.INFO.CIM-EVENTS", &json!({}))["config"].clone();
+        change(&mut config);
+        let answer = self.ask("STREAM.UPDATE.CIM-EVENTS", &config);
+        assert!(answer["error"].is_null(), "{answer}");
+    }
+}
+
+trait Says {
+    fn says(&self, error: &str, help: &str);
+    fn prints(&self, part: &str);
+}
+
+impl Says for Ran {
+    #[track_caller]
+    fn says(&self, error: &str, help: &str) {
+        assert!(
+            self.stderr.contains(error),
+            "{}: {}",
+            self.command,
+            self.stderr
+        );
+        let told = self.stderr.split("help: ").nth(1);
+        let told = told.unwrap_or_else(|| panic!("no help: {}", self.stderr));
+        assert!(told.contains(help), "{}", self.stderr);
+    }
+
+    #[track_caller]
+    fn prints(&self, part: &str) {
+        assert!(self.stdout.contains(part), "{}", self.stdout);
+    }
+}
