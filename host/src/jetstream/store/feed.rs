@@ -20,9 +20,9 @@ const STEP: usize = 1000;
 /// without, by a consumer.
 const FEW: u64 = 200;
 
-/// When the index was last known to have all that the leader had.
+/// When the index was last known to have all that the leader had, and up to which sequence.
 #[derive(Debug, Default)]
-pub(super) struct Synced(Option<Instant>);
+pub(super) struct Synced(Option<(Instant, u64)>);
 
 impl Inner {
     /// Brings the index to the leader's last message.
@@ -31,12 +31,19 @@ impl Inner {
     ///
     /// [`StoreError::Mismatch`] when the stream is another one by now.
     pub(super) async fn sync(&self) -> Result<u64, StoreError> {
-        let mut synced = self.synced.lock().await;
         let asked = clock::moment();
+        let mut synced = self.synced.lock().await;
+        // While it waited, another one has asked the leader: that is late enough.
+        if let Some((at, target)) = synced.0
+            && at >= asked
+        {
+            return Ok(target);
+        }
+        let begun = clock::moment();
         let target = self.leader_last().await?;
         self.feed(target).await?;
         self.index.look_again()?;
-        synced.0 = Some(asked);
+        synced.0 = Some((begun, target));
         Ok(target)
     }
 
@@ -46,7 +53,7 @@ impl Inner {
         let fresh = |synced: &Synced| {
             synced
                 .0
-                .is_some_and(|at| at.elapsed() < self.duplicate_window / 2)
+                .is_some_and(|(at, _)| at.elapsed() < self.duplicate_window / 2)
         };
         if fresh(&*self.synced.lock().await) {
             return Ok(());
