@@ -110,8 +110,12 @@ impl<'a> Sight<'a> {
         self.heads.extend(found);
         // All answers are of one moment: what the index knows reaches as far as the heads.
         let last = self.heads.values().map(|(sequence, _)| *sequence).max();
-        if self.freshness == Freshness::Sure && last > Some(self.store.index.up_to()?) {
-            self.store.sync().await?;
+        if self.freshness == Freshness::Sure {
+            match last > Some(self.store.index.up_to()?) {
+                true => drop(self.store.sync().await?),
+                // Somebody else may have brought it so far, and be about to say so.
+                false => self.store.index.look_again()?,
+            }
         }
         Ok(())
     }
