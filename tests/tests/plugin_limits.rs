@@ -8,16 +8,18 @@
     reason = "a test that measures tells what it found"
 )]
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use cim_core::projection::check::Checks;
+use cim_core::projection::machine::Options;
 use cim_core::projection::{Change, Fault, Limits};
 use cim_host::plugin::{Plugin, PluginError, PluginLimits, PluginOptions};
-use cim_host::projector::Handler as _;
-use cim_host::sqlite::SqliteStore;
+use cim_host::projector::{Handler as _, Projector, ProjectorOptions, Until};
+use cim_host::sqlite::{ReadModel, SqliteStore};
 use cim_host::store::{EventStore as _, Query, ReadEvent};
-use cim_tests::counting::fill;
+use cim_tests::counting::{fill, name};
 use cim_tests::plugin;
 use futures_util::TryStreamExt as _;
 
@@ -29,7 +31,7 @@ const LONGEST: Duration = Duration::from_secs(1);
 const MARGIN: usize = 8 << 20;
 
 /// Each mode of `tests/guests/hostile`: which code, which message.
-const MODES: [(&str, &str, &str); 34] = [
+const MODES: [(&str, &str, &str); 35] = [
     ("loop", "out-of-time", "the plugin ran longer than 252 ms"),
     (
         "loop-in-keys",
@@ -95,6 +97,12 @@ const MODES: [(&str, &str, &str); 34] = [
         "large-document",
         "document-too-large",
         "the document `k` has 1048577 bytes: expected at most 1048576",
+    ),
+    (
+        "hoard",
+        "documents-too-large",
+        "the documents that are asked for have more than 33554432 bytes: ask for fewer, or keep \
+         smaller ones",
     ),
     (
         "not-json",
@@ -229,6 +237,41 @@ async fn each_limit_holds() {
         assert_sound(&hostile, &events);
     }
     assert_eq!(wrong, [""; 0]);
+    a_projector_reads_no_more_than_is_allowed(&hostile, most).await;
+}
+
+/// The plugin asks 1500 times for a document of 1 MiB, which its first event puts.
+async fn a_projector_reads_no_more_than_is_allowed(hostile: &Plugin, most: usize) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = folder.path().join("cim.db");
+    fill(&store, 2, 2).await;
+    let store = SqliteStore::open(&store).expect("a store");
+    let handler = hostile.handler("hoard".into()).expect("a handler");
+    let read_model = ReadModel::open_or_create(&folder.path().join("read.db"));
+    let read_model = read_model.expect("a read model");
+    let options = ProjectorOptions {
+        machine: Options {
+            batch_events: 1,
+            ..Options::default()
+        },
+        ..ProjectorOptions::default()
+    };
+    let before = Memory::reset();
+    let projector = Projector::new(
+        Arc::new(store),
+        Box::new(handler),
+        read_model.clone(),
+        options,
+    );
+    let ended = projector.run(Until::CaughtUp).await.expect("caught up");
+    let grew = before.growth();
+    println!("hoard in a projector     {:>4} MiB", grew >> 20);
+    assert!(grew < most, "the host grew by {grew} bytes");
+    assert_eq!((ended.events, ended.parked_aggregates), (1, 1));
+    let mut parked = read_model.parked(&name("hostile")).expect("there");
+    let parked = parked.next().expect("one").expect("a sound row");
+    let (code, _) = parked.event.reason.cause().expect("a cause");
+    assert_eq!(code, "documents-too-large");
 }
 
 /// Runs a mode on all events as the engine does.
@@ -245,7 +288,8 @@ fn run(hostile: &Plugin, mode: &str, events: &[ReadEvent]) -> Result<Vec<Change>
     let mut call = || {
         let keys = handler.keys(events)?;
         checks.keys(&keys)?;
-        let changes = handler.apply(events, &vec![None; keys.len()])?;
+        let document = (mode == "hoard").then(|| Bytes::from(vec![b'1'; 1 << 20]));
+        let changes = handler.apply(events, &vec![document; keys.len()])?;
         checks.changes(&changes)?;
         Ok(changes)
     };

@@ -181,6 +181,7 @@ mod tests {
             changes: 3,
             key_bytes: 4,
             document_bytes: 9,
+            read_bytes: 9,
         };
         Checks::new(&descriptor, limits)
     }

@@ -158,6 +158,9 @@ pub struct Limits {
     pub key_bytes: usize,
     /// The longest document in bytes, 1 MiB by default: as large as an event may be.
     pub document_bytes: usize,
+    /// The most bytes of documents that a call reads, each counted as often as it is asked for;
+    /// 32 MiB by default: half of a plugin's memory, which holds them beside the batch.
+    pub read_bytes: usize,
 }
 
 impl Default for Limits {
@@ -166,6 +169,7 @@ impl Default for Limits {
             changes: 10_000,
             key_bytes: 1 << 10,
             document_bytes: 1 << 20,
+            read_bytes: 32 << 20,
         }
     }
 }
@@ -186,13 +190,35 @@ impl Limits {
             retryable: false,
         })
     }
+
+    /// Refuses more bytes of documents than a call may read. Whoever reads or copies documents asks
+    /// before each: what was asked for says nothing of how much it is.
+    ///
+    /// # Errors
+    ///
+    /// `documents-too-large`.
+    pub fn check_read(&self, bytes: usize) -> Result<(), Fault> {
+        if bytes <= self.read_bytes {
+            return Ok(());
+        }
+        Err(Fault {
+            code: "documents-too-large".to_owned(),
+            message: format!(
+                "the documents that are asked for have more than {} bytes: ask for fewer, or keep \
+                 smaller ones",
+                self.read_bytes
+            ),
+            index: None,
+            retryable: false,
+        })
+    }
 }
 
 /// Why a handler's call had no result.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Fault {
-    /// Stable, in kebab-case: `trapped`, `out-of-time`, `out-of-memory`, `too-many-changes`, or what
-    /// the handler itself says.
+    /// Stable, in kebab-case: `trapped`, `out-of-time`, `out-of-memory`, `too-many-changes`,
+    /// `documents-too-large`, or what the handler itself says.
     pub code: String,
     /// What is wrong, as a sentence without a full stop.
     pub message: String,

@@ -117,7 +117,7 @@ impl Handler for PluginHandler {
         events: &[ReadEvent],
         documents: &[Option<Bytes>],
     ) -> Result<Vec<Change>, Fault> {
-        let documents = Documents::pack(documents)?;
+        let documents = Documents::pack(documents, &self.plugin.sandbox().limits.answers)?;
         let read = wit::Documents {
             present: &documents.present,
             document_ends: &documents.document_ends,

@@ -43,8 +43,9 @@ pub struct PluginLimits {
     pub stack_bytes: usize,
     /// What crosses back in one call, in bytes, 16 MiB by default.
     pub answer_bytes: usize,
-    /// What may be in an answer. The number of changes is looked at before anything is made of
-    /// them; the projector checks the rest.
+    /// What may be in an answer, and what a call may read. The number of changes and the bytes that
+    /// are read are looked at before anything is made of them; the projector checks the rest, and
+    /// should have the same limits.
     pub answers: Limits,
     /// The size of a plugin's file in bytes, 32 MiB by default: room for plugins that bring an
     /// interpreter.

@@ -9,7 +9,7 @@ use cim_core::append::Append;
 use cim_core::event::NewEvent;
 use cim_core::id::{AggregateKey, EventType};
 use cim_core::projection::machine::{Options, RetryPolicy, State};
-use cim_core::projection::{Change, Descriptor, DocumentKey, Fault, Name};
+use cim_core::projection::{Change, Descriptor, DocumentKey, Fault, Limits, Name};
 use cim_core::subject::StoreTemplate;
 use cim_core::text::Text;
 use cim_core::version::{ExpectedVersion, Position};
@@ -139,6 +139,38 @@ async fn a_change_that_breaks_a_limit_is_a_fault_of_its_event() {
     let (code, message) = row.event.reason.cause().expect("a cause");
     assert_eq!(code, "key-invalid");
     assert_eq!(message, "a key has 2000 bytes: expected 1 to 1024");
+}
+
+#[tokio::test]
+async fn a_batch_that_reads_too_much_is_halved_and_an_event_that_does_so_alone_is_parked() {
+    let place = Place::new();
+    let run = async |types: &[&str], read_bytes: usize| {
+        for (number, event_type) in (1..).zip(types) {
+            place.append(number, event_type, 1).await;
+        }
+        let limits = Limits {
+            read_bytes,
+            ..Limits::default()
+        };
+        let projector = place.projector_within(limits, Types::default());
+        projector.run(Until::CaughtUp).await.expect("caught up")
+    };
+    let types = ["A", "B", "C", "D"];
+    // The first time there is nothing to read, then a byte for each type.
+    for (round, read_bytes) in [(1, 0), (2, 4), (3, 2), (4, 1)] {
+        let ended = run(&types, read_bytes).await;
+        assert_eq!((ended.events, ended.parked_aggregates), (4, 0));
+        assert_eq!(
+            place.counts(),
+            types.map(|event_type| (event_type.to_owned(), round))
+        );
+    }
+    let ended = run(&["A"], 0).await;
+    assert_eq!((ended.events, ended.parked_aggregates), (0, 1));
+    let mut parked = place.read_model().parked(&name("types")).expect("there");
+    let parked = parked.next().expect("one").expect("a sound row");
+    let (code, _) = parked.event.reason.cause().expect("a cause");
+    assert_eq!(code, "documents-too-large");
 }
 
 #[tokio::test]
@@ -287,6 +319,10 @@ impl Place {
     }
 
     fn projector(&self, handler: Types) -> Projector {
+        self.projector_within(Limits::default(), handler)
+    }
+
+    fn projector_within(&self, limits: Limits, handler: Types) -> Projector {
         let options = ProjectorOptions {
             machine: Options {
                 parked_max: 2,
@@ -296,6 +332,7 @@ impl Place {
                 },
                 ..Options::default()
             },
+            limits,
             ..ProjectorOptions::default()
         };
         let store = Arc::new(self.store.clone());

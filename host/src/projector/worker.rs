@@ -156,7 +156,10 @@ impl Worker {
         if let Err(fault) = self.checks.keys(&keys) {
             return Ok(Err(fault));
         }
-        let documents = self.session.documents(&keys)?;
+        let documents = match self.session.documents(&keys, self.checks.limits())? {
+            Ok(documents) => documents,
+            Err(fault) => return Ok(Err(fault)),
+        };
         Ok(self
             .handler
             .apply(batch, &documents)

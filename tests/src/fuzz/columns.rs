@@ -103,4 +103,5 @@ const LIMITS: Limits = Limits {
     changes: MOST,
     key_bytes: 4,
     document_bytes: 16,
+    read_bytes: 16,
 };

@@ -141,6 +141,7 @@
 //! | time of a call | 250 ms and 20 µs for each event |
 //! | memory; stack | 64 MiB; 512 KiB |
 //! | bytes that come back from a call | 16 MiB |
+//! | bytes of documents that a call reads | 32 MiB |
 //! | keys asked for, and documents changed, in a call | 10 000 each |
 //! | key | 1 to 1024 bytes of UTF-8 |
 //! | document | 1 MiB ([`MAX_DOCUMENT_BYTES`]), one JSON text |

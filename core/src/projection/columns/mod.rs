@@ -146,9 +146,13 @@ impl Documents {
     ///
     /// # Errors
     ///
-    /// `batch-too-large` when they have more than 4 GiB together.
-    pub fn pack(documents: &[Option<Bytes>]) -> Result<Self, Fault> {
+    /// `documents-too-large`, before anything is copied; `batch-too-large` when they have more than
+    /// 4 GiB together.
+    pub fn pack(documents: &[Option<Bytes>], limits: &Limits) -> Result<Self, Fault> {
+        let bytes = documents.iter().flatten().map(Bytes::len).sum();
+        limits.check_read(bytes)?;
         let mut columns = Self::default();
+        columns.documents.reserve_exact(bytes);
         for document in documents {
             columns.present.push(u8::from(document.is_some()));
             columns

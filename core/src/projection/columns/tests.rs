@@ -126,14 +126,35 @@ fn keys_are_read_in_their_order() {
 
 #[test]
 fn documents_keep_the_order_of_their_keys() {
-    let packed = Documents::pack(&[Some(Bytes::from_static(b"{}")), None, Some(Bytes::new())]);
+    let documents = [Some(Bytes::from_static(b"{}")), None, Some(Bytes::new())];
     assert_eq!(
-        packed,
+        Documents::pack(&documents, &Limits::default()),
         Ok(Documents {
             present: vec![1, 0, 1],
             document_ends: vec![2, 2, 2],
             documents: b"{}".to_vec(),
         })
+    );
+}
+
+/// Documents that are asked for twice are one piece of memory in the host, but not in the columns.
+#[test]
+fn documents_are_measured_as_often_as_they_are_asked_for() {
+    let limits = Limits {
+        read_bytes: 5,
+        ..Limits::default()
+    };
+    let document = Some(Bytes::from_static(b"{}"));
+    let two = Documents::pack(&vec![document.clone(); 2], &limits);
+    assert_eq!(two.map(|packed| packed.documents), Ok(b"{}{}".to_vec()));
+    let three = Documents::pack(&vec![document; 3], &limits);
+    assert_eq!(
+        three.map_err(|fault| format!("{}: {fault}", fault.code)),
+        Err(
+            "documents-too-large: the documents that are asked for have more than 5 bytes: ask for \
+             fewer, or keep smaller ones"
+                .to_owned()
+        )
     );
 }
 

@@ -55,7 +55,7 @@ pub(crate) struct Run {
     /// The time that a call of the plugin may take, besides 20 µs for each event; 250 by default
     #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u64).range(1..=MAX_TIME_MS))]
     time_limit_ms: Option<u64>,
-    /// The memory that the plugin may take; 64 by default
+    /// The memory that the plugin may take, half of it for documents that it reads; 64 by default
     #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u32).range(1..=MAX_MEMORY_MIB))]
     memory_limit_mib: Option<u32>,
     /// Print one JSON document
@@ -75,7 +75,8 @@ impl Run {
         let config = self.config()?;
         let store = place.open(Absent::Refuse).await?;
         // A wrong plugin must not leave an empty file behind, so the file comes last.
-        let plugin = Plugin::load(&self.plugin, &self.options());
+        let plugin_options = self.options();
+        let plugin = Plugin::load(&self.plugin, &plugin_options);
         let handler = plugin.and_then(|plugin| plugin.handler(config));
         let handler = handler.map_err(|error| self.refused(error))?;
         let read_model = ReadModel::open_or_create(&path)?;
@@ -87,6 +88,7 @@ impl Run {
             } else {
                 Start::Resume
             },
+            limits: plugin_options.limits.answers,
             ..ProjectorOptions::default()
         };
         let until = if self.follow {
@@ -118,6 +120,8 @@ impl Run {
         if let Some(limit) = self.memory_limit_mib {
             let bytes = u64::from(limit) << 20;
             options.limits.memory_bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+            // The plugin has to hold what it reads.
+            options.limits.answers.read_bytes = options.limits.memory_bytes / 2;
         }
         options
     }

@@ -14,7 +14,7 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 use cim_core::projection::machine::{Commit, Failure, ParkReason, ParkedEvent, State};
-use cim_core::projection::{Change, DocumentKey, Fault, Name};
+use cim_core::projection::{Change, DocumentKey, Fault, Limits, Name};
 use cim_core::time::Timestamp;
 use cim_core::version::Position;
 use rusqlite::{
@@ -65,32 +65,50 @@ impl Statements {
 
 impl Session {
     /// The committed documents under these keys, in their order; `None` also for a collection that
-    /// is not declared.
+    /// is not declared. A document that is asked for several times is read once and shared. Where
+    /// there are more than a call may read, reading stops: that is the handler's fault.
     pub(crate) fn documents(
         &self,
         keys: &[DocumentKey],
-    ) -> Result<Vec<Option<Bytes>>, ReadModelError> {
-        let fault = |error| io("reading documents", error);
+        limits: &Limits,
+    ) -> Result<Result<Vec<Option<Bytes>>, Fault>, ReadModelError> {
         let mut statements = HashMap::new();
+        let mut known = HashMap::<&DocumentKey, Option<Bytes>>::with_capacity(keys.len());
         let mut documents = Vec::with_capacity(keys.len());
+        let mut bytes = 0;
         for key in keys {
-            let Some(of) = self.statements.get(&key.collection) else {
-                documents.push(None);
-                continue;
+            let document = match known.get(key) {
+                Some(document) => document.clone(),
+                None => {
+                    let read = self.document(key, &mut statements);
+                    let document = read.map_err(|error| io("reading documents", error))?;
+                    known.insert(key, document.clone());
+                    document
+                }
             };
-            let document = prepared(&self.connection, &mut statements, &of.get)
-                .and_then(|statement| {
-                    statement
-                        .query_row([&*key.key], |row| {
-                            let text = row.get_ref(0)?.as_str()?;
-                            Ok(Bytes::copy_from_slice(text.as_bytes()))
-                        })
-                        .optional()
-                })
-                .map_err(fault)?;
+            bytes += document.as_ref().map_or(0, Bytes::len);
+            if let Err(fault) = limits.check_read(bytes) {
+                return Ok(Err(fault));
+            }
             documents.push(document);
         }
-        Ok(documents)
+        Ok(Ok(documents))
+    }
+
+    fn document<'c>(
+        &'c self,
+        key: &DocumentKey,
+        statements: &mut HashMap<&'c str, CachedStatement<'c>>,
+    ) -> rusqlite::Result<Option<Bytes>> {
+        let Some(of) = self.statements.get(&key.collection) else {
+            return Ok(None);
+        };
+        prepared(&self.connection, statements, &of.get)?
+            .query_row([&*key.key], |row| {
+                let text = row.get_ref(0)?.as_str()?;
+                Ok(Bytes::copy_from_slice(text.as_bytes()))
+            })
+            .optional()
     }
 
     /// Writes changes, parked events and the checkpoint in one transaction. What was written

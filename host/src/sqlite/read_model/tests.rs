@@ -7,7 +7,7 @@ use bytes::Bytes;
 use cim_core::cid::Cid;
 use cim_core::id::EventId;
 use cim_core::projection::machine::{Commit, ParkReason, ParkedEvent, State};
-use cim_core::projection::{Change, Descriptor, DocumentKey};
+use cim_core::projection::{Change, Descriptor, DocumentKey, Limits};
 use cim_core::subject::StoreTemplate;
 use cim_core::version::Version;
 use rusqlite::Connection;
@@ -134,8 +134,35 @@ fn a_commit_is_written_as_a_whole_and_can_be_queried() {
         .expect("people may query it");
     assert_eq!(found, "{}");
     let keys = ["B", "A"].map(|key| document_key("types", key));
-    let read = session.documents(&keys).expect("read");
-    assert_eq!(read, [None, Some(Bytes::from("3"))]);
+    let read = session.documents(&keys, &Limits::default()).expect("read");
+    assert_eq!(read, Ok(vec![None, Some(Bytes::from("3"))]));
+}
+
+#[test]
+fn a_document_that_is_asked_for_again_and_again_is_read_once() {
+    let place = Place::new();
+    let (mut session, _) = place.begin(&given()).expect("begun");
+    let commit = Commit {
+        changes: vec![put("types", "A", "12345"), put("types", "B", "1234")],
+        ..commit(None, 5)
+    };
+    session.commit(&commit, None, second(1)).expect("committed");
+    let limits = Limits {
+        read_bytes: 14,
+        ..Limits::default()
+    };
+    let read = |keys: &[&str]| {
+        let keys: Vec<_> = keys.iter().map(|key| document_key("types", key)).collect();
+        let read = session.documents(&keys, &limits).expect("read");
+        read.map_err(|fault| fault.code)
+    };
+    let twice = read(&["A", "B", "A", "C"]).expect("no more than is allowed");
+    let [Some(first), Some(_), Some(second), None] = &twice[..] else {
+        panic!("other documents: {twice:?}");
+    };
+    assert_eq!(first.as_ptr(), second.as_ptr(), "one piece of memory");
+    let more = read(&["A", "B", "A", "C", "B"]);
+    assert_eq!(more, Err("documents-too-large".to_owned()));
 }
 
 #[test]

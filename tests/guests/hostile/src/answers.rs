@@ -20,6 +20,16 @@ pub(crate) fn one_key(key: String) -> KeySet {
     }
 }
 
+/// The same key so many times.
+pub(crate) fn one_key_again(count: usize) -> KeySet {
+    KeySet {
+        collections: vec!["counts".to_owned()],
+        collection_of: vec![0; count],
+        key_ends: (1..=count).map(end).collect(),
+        keys: "k".repeat(count),
+    }
+}
+
 pub(crate) fn nothing() -> Changes {
     Changes {
         collections: Vec::new(),
@@ -54,6 +64,7 @@ pub(crate) fn changes(mode: &str) -> Option<Changes> {
         "most-changes" => many(1_100_000),
         "long-key" => put(&"k".repeat(1025), b"{}".to_vec()),
         "empty-key" => put("", b"{}".to_vec()),
+        "hoard" => put("k", string_of(1 << 20)),
         "large-document" => put("k", string_of((1 << 20) + 1)),
         "not-json" => put("k", b"{events: 1}".to_vec()),
         "document-not-utf8" => put("k", b"\"\xff\"".to_vec()),

@@ -80,6 +80,7 @@ impl projection::Guest for Hostile {
         with_mode(|mode| match mode {
             "sound" | "trap-on-marker" => Ok(counts::keys(&events)),
             "loop-in-keys" => greed::work_for_ever(),
+            "hoard" => Ok(answers::one_key_again(1500)),
             "not-utf8-in-keys" => Ok(answers::one_key(answers::not_utf8())),
             "undeclared-in-keys" => Ok(KeySet {
                 collections: vec!["others".to_owned()],

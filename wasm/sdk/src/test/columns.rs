@@ -55,12 +55,15 @@ pub(super) fn pack<'a>(
 }
 
 /// Packs documents in the order of the keys that asked for them.
-pub(super) fn pack_documents(documents: &[Option<Bytes>]) -> Result<Documents, Fault> {
+pub(super) fn pack_documents(
+    documents: &[Option<Bytes>],
+    checks: &Checks,
+) -> Result<Documents, Fault> {
     let columns::Documents {
         present,
         document_ends,
         documents,
-    } = columns::Documents::pack(documents)?;
+    } = columns::Documents::pack(documents, checks.limits())?;
     Ok(Documents {
         present,
         document_ends,

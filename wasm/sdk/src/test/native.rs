@@ -73,7 +73,7 @@ impl<P: Projection> Native<P> {
         documents: &[Option<Bytes>],
     ) -> Result<Vec<Change>, Fault> {
         let events = columns::pack(events)?;
-        let read = columns::pack_documents(documents)?;
+        let read = columns::pack_documents(documents, &self.checks)?;
         let changes = guest::apply(&self.projection, &events, read).map_err(fault)?;
         columns::unpack_changes(changes, &self.checks)
     }
