@@ -175,6 +175,39 @@ fn documents_are_the_same_natively_and_in_the_sandbox_however_events_are_cut() {
 }
 
 #[test]
+fn another_configuration_is_refused_until_it_starts_over() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    run(folder, "init").exits(0);
+    run(folder, "append order order-1 OrderPlaced").exits(0);
+    let hostile = plugin("guest-hostile");
+    let hostile = format!("projection run {} --config", hostile.display());
+    run(folder, &format!("{hostile} \"sound\"")).exits(0);
+    let stored = blake3::hash(b"\"sound\"").to_hex();
+    let shown = run(folder, "projection show hostile --json").exits(0);
+    assert_eq!(shown.json()["configuration"], stored.as_str());
+    let before = documents(folder, "hostile", "counts");
+    assert_eq!(before.len(), 1);
+
+    let refused = run(folder, &format!("{hostile} \"nothing\"")).exits(1);
+    let found = blake3::hash(b"\"nothing\"").to_hex();
+    assert_eq!(
+        refused.stderr,
+        format!(
+            "error: the documents of `hostile` were made by this handler, but with another \
+             configuration: expected `{stored}`, found `{found}`\nhelp: give the configuration that \
+             they were made with, or start over with `--restart`, which empties the projection's \
+             documents\n"
+        )
+    );
+    assert_eq!(documents(folder, "hostile", "counts"), before);
+    run(folder, &format!("{hostile} \"sound\"")).exits(0);
+    run(folder, &format!("{hostile} \"nothing\" --restart")).exits(0);
+    assert_eq!(documents(folder, "hostile", "counts").len(), 0);
+    run(folder, &format!("{hostile} \"sound\"")).exits(1);
+}
+
+#[test]
 fn a_changed_plugin_is_refused_until_it_starts_over() {
     let folder = tempfile::tempdir().expect("a folder");
     let folder = folder.path();

@@ -17,6 +17,8 @@ use crate::store::ReadEvent;
 pub struct PluginHandler {
     plugin: Plugin,
     config: Bytes,
+    /// The hash of the configuration; empty without one.
+    configuration: String,
     instance: Option<Instance>,
     packed: Packed,
 }
@@ -30,8 +32,13 @@ struct Packed {
 
 impl PluginHandler {
     pub(super) fn new(plugin: Plugin, config: Bytes) -> Result<Self, Fault> {
+        let configuration = match &config[..] {
+            b"" => String::new(),
+            config => blake3::hash(config).to_hex().to_string(),
+        };
         let mut handler = Self {
             plugin,
+            configuration,
             config,
             instance: None,
             packed: Packed::default(),
@@ -89,6 +96,10 @@ impl Handler for PluginHandler {
 
     fn identity(&self) -> &str {
         self.plugin.identity()
+    }
+
+    fn configuration(&self) -> &str {
+        &self.configuration
     }
 
     fn keys(&mut self, events: &[ReadEvent]) -> Result<Vec<DocumentKey>, Fault> {

@@ -45,7 +45,8 @@ pub struct ProjectorOptions {
 /// Where a projector starts.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum Start {
-    /// From the checkpoint, if the handler and the store are those of the documents.
+    /// From the checkpoint, if the handler, its configuration and the store are those of the
+    /// documents.
     #[default]
     Resume,
     /// From the first event, with no documents and no parked events: what there was is taken away.
@@ -115,9 +116,10 @@ impl Projector {
     /// # Errors
     ///
     /// Before anything is changed: [`ProjectorError::HandlerChanged`],
-    /// [`ProjectorError::OtherStore`], [`ProjectorError::AheadOfStore`]. Later:
-    /// [`ProjectorError::Fenced`], [`ProjectorError::Failed`]. Either way:
-    /// [`ProjectorError::ReadModel`], [`ProjectorError::Store`].
+    /// [`ProjectorError::ConfigurationChanged`], [`ProjectorError::OtherStore`],
+    /// [`ProjectorError::AheadOfStore`]. Later: [`ProjectorError::Fenced`],
+    /// [`ProjectorError::Failed`]. Either way: [`ProjectorError::ReadModel`],
+    /// [`ProjectorError::Store`].
     pub async fn run(self, until: Until) -> Result<Progress, ProjectorError> {
         let Self {
             store,
@@ -136,6 +138,7 @@ impl Projector {
                 let begin = Begin {
                     descriptor: handler.descriptor(),
                     handler: handler.identity(),
+                    configuration: handler.configuration(),
                     store_id,
                     last,
                     start: options.start,

@@ -143,6 +143,16 @@ pub enum ProjectorError {
         /// The identity of this handler.
         found: String,
     },
+    /// The documents were made by this handler, but with another configuration. Start over, or go
+    /// back to that configuration.
+    ConfigurationChanged {
+        /// The projection.
+        name: Name,
+        /// The hash of the configuration that the documents were made with; empty without one.
+        stored: String,
+        /// The hash of this configuration; empty without one.
+        found: String,
+    },
     /// The documents are of another store's events. Start over.
     OtherStore {
         /// The projection.
@@ -180,6 +190,7 @@ impl ProjectorError {
         match self {
             Self::Fenced { .. } => "projector-fenced",
             Self::HandlerChanged { .. } => "handler-changed",
+            Self::ConfigurationChanged { .. } => "configuration-changed",
             Self::OtherStore { .. } => "other-store",
             Self::AheadOfStore { .. } => "ahead-of-store",
             Self::Failed { failure, .. } => failure.code(),
@@ -195,6 +206,10 @@ impl ProjectorError {
             Self::HandlerChanged { .. } | Self::OtherStore { .. } | Self::AheadOfStore { .. } => {
                 Some("start over with `--restart`, which empties the projection's documents")
             }
+            Self::ConfigurationChanged { .. } => Some(
+                "give the configuration that they were made with, or start over with `--restart`, \
+                 which empties the projection's documents",
+            ),
             Self::ReadModel(ReadModelError::TableTaken { .. }) => {
                 Some("rename the projection or the collection, or keep it in another file")
             }
@@ -224,6 +239,17 @@ impl fmt::Display for ProjectorError {
                 f,
                 "the documents of `{name}` were made by another handler: expected `{stored}`, \
                  found `{found}`"
+            ),
+            Self::ConfigurationChanged {
+                name,
+                stored,
+                found,
+            } => write!(
+                f,
+                "the documents of `{name}` were made by this handler, but with another \
+                 configuration: expected {}, found {}",
+                Configuration(stored),
+                Configuration(found)
             ),
             Self::OtherStore {
                 name,
@@ -260,6 +286,7 @@ impl Error for ProjectorError {
             Self::Store(error) => error.source(),
             Self::Fenced { .. }
             | Self::HandlerChanged { .. }
+            | Self::ConfigurationChanged { .. }
             | Self::OtherStore { .. }
             | Self::AheadOfStore { .. }
             | Self::Failed { .. } => None,
@@ -287,6 +314,18 @@ impl fmt::Display for Place {
         match self.0 {
             Some(position) => write!(f, "position {position}"),
             None => f.write_str("the start"),
+        }
+    }
+}
+
+/// The hash of a configuration as people read it.
+struct Configuration<'a>(&'a str);
+
+impl fmt::Display for Configuration<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            "" => f.write_str("none"),
+            hash => write!(f, "`{hash}`"),
         }
     }
 }

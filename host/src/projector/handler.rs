@@ -17,6 +17,12 @@ pub trait Handler: Send {
     /// handler changes when its documents would change.
     fn identity(&self) -> &str;
 
+    /// What its checkpoint is bound to besides: the BLAKE3 hash of a plugin's configuration, or a
+    /// text that a native handler changes with its settings. Empty without one.
+    fn configuration(&self) -> &str {
+        ""
+    }
+
     /// The documents that [`apply`](Self::apply) needs for these events.
     ///
     /// # Errors

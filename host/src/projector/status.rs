@@ -21,6 +21,8 @@ pub struct ProjectionStatus {
     pub name: Name,
     /// The identity of the handler that made the documents.
     pub handler: String,
+    /// The hash of the configuration that the handler had; empty without one.
+    pub configuration: String,
     /// That handler's version, for people.
     pub handler_version: String,
     /// The store that the events are from.
@@ -174,6 +176,7 @@ mod tests {
         ProjectionStatus {
             name: Name::new("activity").expect("a name"),
             handler: "1".to_owned(),
+            configuration: String::new(),
             handler_version: "1".to_owned(),
             store_id: Uuid::nil(),
             position: Position::new(10).ok(),

@@ -153,6 +153,10 @@ fn page(
         ),
         None => "unknown: `--store` is not the store that the events are from".to_owned(),
     };
+    let configuration = match &*status.configuration {
+        "" => "none".to_owned(),
+        hash => hash.to_owned(),
+    };
     let mut page = vec![
         ("name", status.name.to_string()),
         ("state", status.state.to_string()),
@@ -169,6 +173,7 @@ fn page(
             ),
         ),
         ("handler", status.handler.clone()),
+        ("config", configuration),
         ("version", status.handler_version.clone()),
         ("store", status.store_id.to_string()),
         ("started", status.started_at.to_string()),
@@ -205,6 +210,7 @@ fn object(status: &ProjectionStatus, lag: Option<Lag>, now: Timestamp) -> Map<St
         "parked_events": status.parked_events,
         "collections": collections,
         "handler": status.handler,
+        "configuration": Some(&status.configuration).filter(|hash| !hash.is_empty()),
         "handler_version": status.handler_version,
         "store_id": status.store_id.to_string(),
         "started_at": status.started_at.to_string(),

@@ -18,6 +18,8 @@ pub(crate) struct Begin<'a> {
     pub(crate) descriptor: &'a Descriptor,
     /// The handler's identity.
     pub(crate) handler: &'a str,
+    /// The identity of the handler's configuration.
+    pub(crate) configuration: &'a str,
     pub(crate) store_id: Uuid,
     /// The store's last position.
     pub(crate) last: Option<Position>,
@@ -99,6 +101,7 @@ impl Session {
 /// The row of a projection, as far as it decides whether a projector may go on.
 struct Found {
     handler: String,
+    configuration: String,
     store_id: Vec<u8>,
     epoch: i64,
     checkpoint: Option<Position>,
@@ -108,14 +111,16 @@ impl Found {
     fn read(connection: &Connection, name: &Name) -> rusqlite::Result<Option<Self>> {
         connection
             .query_row(
-                "SELECT handler, store_id, epoch, position FROM projections WHERE name = ?1",
+                "SELECT handler, configuration, store_id, epoch, position FROM projections \
+                 WHERE name = ?1",
                 [name.as_str()],
                 |row| {
                     Ok(Self {
                         handler: row.get(0)?,
-                        store_id: row.get(1)?,
-                        epoch: row.get(2)?,
-                        checkpoint: position(row.get(3)?),
+                        configuration: row.get(1)?,
+                        store_id: row.get(2)?,
+                        epoch: row.get(3)?,
+                        checkpoint: position(row.get(4)?),
                     })
                 },
             )
@@ -138,6 +143,13 @@ impl Found {
                 found: begin.handler.to_owned(),
             });
         }
+        if self.configuration != begin.configuration {
+            return Err(ProjectorError::ConfigurationChanged {
+                name,
+                stored: self.configuration.clone(),
+                found: begin.configuration.to_owned(),
+            });
+        }
         match self.checkpoint {
             Some(checkpoint) if Some(checkpoint) > begin.last => {
                 Err(ProjectorError::AheadOfStore {
@@ -158,14 +170,16 @@ fn write_row(
     checkpoint: Option<Position>,
 ) -> rusqlite::Result<()> {
     transaction.execute(
-        "INSERT INTO projections (name, handler, handler_version, store_id, epoch, position, \
-         state, events, started_at, updated_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, ?8, ?8) \
-         ON CONFLICT (name) DO UPDATE SET handler_version = ?3, epoch = ?5, state = ?7, \
-         started_at = ?8, updated_at = ?8, stopped_at = NULL, error_code = NULL, \
+        "INSERT INTO projections (name, handler, configuration, handler_version, store_id, epoch, \
+         position, state, events, started_at, updated_at) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0, ?9, ?9) \
+         ON CONFLICT (name) DO UPDATE SET handler_version = ?4, epoch = ?6, state = ?8, \
+         started_at = ?9, updated_at = ?9, stopped_at = NULL, error_code = NULL, \
          error_message = NULL",
         params![
             begin.descriptor.name.as_str(),
             begin.handler,
+            begin.configuration,
             begin.descriptor.version,
             begin.store_id.as_bytes(),
             epoch,

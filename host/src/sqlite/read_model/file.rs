@@ -12,7 +12,7 @@ use crate::projector::ReadModelError;
 const APPLICATION_ID: i32 = 0x4349_4d72;
 
 /// The version of the tables.
-const VERSION: i32 = 1;
+const VERSION: i32 = 2;
 
 /// Checks that the file is one that read models may be in.
 pub(super) fn check(path: &Path) -> Result<(), ReadModelError> {

@@ -32,7 +32,7 @@ pub(super) fn projections(
         "SELECT name, handler, handler_version, store_id, position, state, events, started_at, \
          updated_at, caught_up_at, stopped_at, error_code, error_message, \
          (SELECT count(DISTINCT aggregate) FROM parked WHERE projection = name), \
-         (SELECT count(*) FROM parked WHERE projection = name) \
+         (SELECT count(*) FROM parked WHERE projection = name), configuration \
          FROM projections ORDER BY name",
     )?;
     let mut rows = statement.query([])?;
@@ -57,13 +57,14 @@ fn projection(
     let (started_at, updated_at) = (row.get(7)?, row.get(8)?);
     let (caught_up_at, stopped_at): (Option<i64>, Option<i64>) = (row.get(9)?, row.get(10)?);
     let error: (Option<String>, Option<String>) = (row.get(11)?, row.get(12)?);
-    let (handler, handler_version) = (row.get(1)?, row.get(2)?);
+    let (handler, configuration, handler_version) = (row.get(1)?, row.get(15)?, row.get(2)?);
     let (checkpoint, events) = (row.get(4)?, count(row, 6)?);
     let (parked_aggregates, parked_events) = (count(row, 13)?, count(row, 14)?);
     let read = || -> Read<ProjectionStatus> {
         Ok(ProjectionStatus {
             name: read_name(name)?,
             handler,
+            configuration,
             handler_version,
             store_id: Uuid::from_slice(&store_id).map_err(|error| error.to_string())?,
             position: position(checkpoint),

@@ -1,4 +1,4 @@
--- Read models, version 1, in the store's own file or in one of their own. People may query all of
+-- Read models, version 2, in the store's own file or in one of their own. People may query all of
 -- it; only projectors write it.
 --
 -- Each collection is a table of its own, named `<projection>__<collection>`:
@@ -22,6 +22,7 @@ CREATE TABLE read_model (
 CREATE TABLE projections (
     name            TEXT NOT NULL PRIMARY KEY,
     handler         TEXT NOT NULL,      -- a plugin's BLAKE3 hash, or a native handler's identity
+    configuration   TEXT NOT NULL,      -- BLAKE3 hash of the plugin's configuration; empty without one
     handler_version TEXT NOT NULL,      -- for people
     store_id        BLOB NOT NULL,      -- UUID, 16 bytes, of the store that the events are from
     epoch           INTEGER NOT NULL,   -- how often a projector took it over; an older one is fenced off

@@ -56,12 +56,12 @@ fn a_file_is_told_for_what_it_is() {
 fn tables_of_another_version_are_refused() {
     let place = Place::new();
     place.read_model();
-    place.sql("UPDATE read_model SET version = 2");
+    place.sql("UPDATE read_model SET version = 3");
     let error = ReadModel::open(&place.path).expect_err("newer");
     assert!(
         error
             .to_string()
-            .ends_with("is no read model: its tables have version 2, this program knows 1"),
+            .ends_with("is no read model: its tables have version 3, this program knows 2"),
         "{error}"
     );
 }
@@ -234,7 +234,7 @@ fn a_sign_of_life_tells_the_state_and_when_the_documents_were_new() {
 }
 
 #[test]
-fn a_projector_goes_on_only_where_handler_store_and_end_agree() {
+fn a_projector_goes_on_only_where_handler_configuration_store_and_end_agree() {
     let place = Place::new();
     let (mut session, _) = place.begin(&given()).expect("begun");
     session
@@ -254,6 +254,15 @@ fn a_projector_goes_on_only_where_handler_store_and_end_agree() {
         },
         "handler-changed",
         "the documents of `test` were made by another handler: expected `one`, found `two`",
+    );
+    refused(
+        &Given {
+            configuration: "",
+            ..given()
+        },
+        "configuration-changed",
+        "the documents of `test` were made by this handler, but with another configuration: \
+         expected `deep`, found none",
     );
     refused(
         &Given {
@@ -303,6 +312,7 @@ fn a_restart_takes_all_away_that_is_the_projections() {
     }
     let changed = Given {
         handler: "two",
+        configuration: "flat",
         store_id: Uuid::max(),
         last: None,
         start: Start::Restart,
@@ -317,8 +327,8 @@ fn a_restart_takes_all_away_that_is_the_projections() {
         (None, 0, None)
     );
     assert_eq!(
-        (status.handler.as_str(), status.store_id),
-        ("two", Uuid::max())
+        (&*status.handler, &*status.configuration, status.store_id),
+        ("two", "flat", Uuid::max())
     );
     assert_eq!(status.collections, [name("types")]);
     assert_eq!(status.parked_events, 0);
@@ -439,6 +449,7 @@ struct Place {
 struct Given {
     name: &'static str,
     handler: &'static str,
+    configuration: &'static str,
     collections: &'static [&'static str],
     store_id: Uuid,
     last: Option<Position>,
@@ -449,6 +460,7 @@ fn given() -> Given {
     Given {
         name: "test",
         handler: "one",
+        configuration: "deep",
         collections: &["types", "pairs"],
         store_id: Uuid::nil(),
         last: position(1_000_000),
@@ -477,6 +489,7 @@ impl Place {
         let begin = Begin {
             descriptor: &descriptor,
             handler: given.handler,
+            configuration: given.configuration,
             store_id: given.store_id,
             last: given.last,
             start: given.start,

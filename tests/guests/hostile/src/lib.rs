@@ -65,6 +65,8 @@ impl lifecycle::Guest for Hostile {
 
     fn init(config: Vec<u8>) -> Result<(), Failure> {
         let mode = String::from_utf8(config).map_err(|_| failure("config-invalid"))?;
+        // `cim` takes JSON only, so a mode may be a JSON string too.
+        let mode = mode.trim_matches('"').to_owned();
         match &*mode {
             "loop-in-init" => greed::work_for_ever(),
             "refuse-in-init" => return Err(failure("config-invalid")),
