@@ -17,7 +17,8 @@ use cim_core::projection::machine::{Options, State};
 use cim_core::subject::SubjectFilter;
 use cim_core::version::{Head, Position};
 use cim_host::projector::{
-    Progress, ProjectionStatus, Projector, ProjectorError, ProjectorOptions, Start, Until,
+    HEARTBEAT, Progress, ProjectionStatus, Projector, ProjectorError, ProjectorOptions, Start,
+    Until,
 };
 use cim_host::sqlite::{ReadModel, SqliteStore};
 use cim_host::store::{
@@ -314,6 +315,39 @@ async fn a_read_model_in_the_stores_file_does_not_disturb_the_store() {
     assert_eq!(cim_tests::program::sqlite3(&place.store, sql), "3003");
 }
 
+/// A program that held the read model for longer than a sign of life waits ended the projector.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_projector_that_follows_outlives_a_long_lock_on_its_read_model() {
+    let place = Place::with_store(100).await;
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let until = Until::Stopped(Box::pin(async {
+        let _ = stopped.await;
+    }));
+    let projector = place.projector(Counting::default(), ProjectorOptions::default());
+    let running = tokio::spawn(projector.run(until));
+    while place
+        .try_status()
+        .is_none_or(|status| status.state != State::Live)
+    {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let other = rusqlite::Connection::open(place.path("read.db")).expect("a database");
+    other.execute_batch("BEGIN IMMEDIATE").expect("a lock");
+    let before = place.status().updated_at;
+    // Until a sign of life is due, and then for longer than a commit waits.
+    tokio::time::sleep(HEARTBEAT + Duration::from_secs(11)).await;
+    assert_eq!(place.status().updated_at, before, "it is locked");
+    other.execute_batch("COMMIT").expect("it was held");
+    let deadline = Instant::now() + HEARTBEAT;
+    while place.status().updated_at == before {
+        assert!(Instant::now() < deadline, "no sign of life");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    stop.send(()).expect("it runs");
+    let ended = running.await.expect("no panic").expect("stopped");
+    assert_eq!((ended.events, ended.state), (100, State::Live));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn reading_ahead_waits_for_a_slow_handler() {
     let place = Place::with_store(20_000).await;
@@ -410,7 +444,11 @@ impl Place {
     }
 
     fn status(&self) -> ProjectionStatus {
-        status(&self.path("read.db")).expect("there is a projection")
+        self.try_status().expect("there is a projection")
+    }
+
+    fn try_status(&self) -> Option<ProjectionStatus> {
+        status(&self.path("read.db"))
     }
 }
 

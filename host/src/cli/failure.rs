@@ -15,7 +15,7 @@ use crate::import::ImportError;
 use crate::jetstream::{ConnectError, OptionsError};
 #[cfg(feature = "plugin")]
 use crate::plugin::PluginError;
-use crate::projector::{ProjectorError, ReadModelError};
+use crate::projector::{BUSY_HELP, ProjectorError, ReadModelError};
 use crate::store::StoreError;
 
 /// The exit codes of the command.
@@ -277,6 +277,7 @@ impl From<ReadModelError> for Failure {
             | ReadModelError::NoCollection { .. } => Exit::NotFound,
             ReadModelError::Foreign { .. }
             | ReadModelError::TableTaken { .. }
+            | ReadModelError::Busy { .. }
             | ReadModelError::Io { .. } => Exit::Failed,
         };
         let failure = Self::of(exit, error.code(), &error);
@@ -295,6 +296,7 @@ impl From<ReadModelError> for Failure {
             ReadModelError::TableTaken { .. } => {
                 failure.help("rename the projection or the collection, or keep it in another file")
             }
+            ReadModelError::Busy { .. } => failure.help(BUSY_HELP),
             ReadModelError::Io { .. } => {
                 failure.help("check that the file and its folder are there and may be written")
             }

@@ -10,7 +10,7 @@ use futures_util::future::BoxFuture;
 use tokio::sync::watch;
 
 use super::status::distance;
-use super::worker::{Clock, Worker};
+use super::worker::{Clock, Heart, Worker};
 use super::{Handler, ProjectorError, ahead};
 use crate::sqlite::{Begin, ReadModel, Session};
 use crate::store::{EventStore, ReadEvent, StoreError};
@@ -183,7 +183,7 @@ impl Projector {
             runtime: tokio::runtime::Handle::current(),
             ends_caught_up: matches!(until, Until::CaughtUp),
             events: 0,
-            beaten: None,
+            heart: Heart::start(),
             asked: None,
         };
         let mut work = std::pin::pin!(blocking(move || worker.run()));

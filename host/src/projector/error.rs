@@ -50,6 +50,13 @@ pub enum ReadModelError {
         /// Its collection.
         collection: Name,
     },
+    /// Another program holds the file for longer than is waited for. Try again.
+    Busy {
+        /// What was being done.
+        doing: String,
+        /// What it said.
+        source: Box<dyn Error + Send + Sync>,
+    },
     /// The disk or the database failed.
     Io {
         /// What was being done.
@@ -68,6 +75,7 @@ impl ReadModelError {
             Self::NoProjection { .. } => "projection-not-found",
             Self::NoCollection { .. } => "collection-not-found",
             Self::TableTaken { .. } => "table-taken",
+            Self::Busy { .. } => "read-model-busy",
             Self::Io { .. } => "read-model-io",
         }
     }
@@ -103,6 +111,7 @@ impl fmt::Display for ReadModelError {
                 "the table `{table}` of collection `{collection}` of `{projection}` belongs to \
                  another collection"
             ),
+            Self::Busy { doing, .. } => write!(f, "the read model was busy while {doing}"),
             Self::Io { doing, .. } => write!(f, "the read model failed while {doing}"),
         }
     }
@@ -111,7 +120,7 @@ impl fmt::Display for ReadModelError {
 impl Error for ReadModelError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            Self::Io { source, .. } => Some(source.as_ref()),
+            Self::Busy { source, .. } | Self::Io { source, .. } => Some(source.as_ref()),
             Self::NotFound { .. }
             | Self::Foreign { .. }
             | Self::NoProjection { .. }
@@ -210,6 +219,12 @@ impl ProjectorError {
                 "give the configuration that they were made with, or start over with `--restart`, \
                  which empties the projection's documents",
             ),
+            // The only fault of a commit that may pass.
+            Self::Failed {
+                failure: Failure::Commit(fault),
+                ..
+            } if fault.retryable => Some(BUSY_HELP),
+            Self::ReadModel(ReadModelError::Busy { .. }) => Some(BUSY_HELP),
             Self::ReadModel(ReadModelError::TableTaken { .. }) => {
                 Some("rename the projection or the collection, or keep it in another file")
             }
@@ -305,6 +320,10 @@ impl From<StoreError> for ProjectorError {
         Self::Store(error)
     }
 }
+
+/// What to do about a file that another program holds.
+pub(crate) const BUSY_HELP: &str =
+    "another program holds the file locked: let it end, then run this again";
 
 /// A checkpoint as people read it.
 struct Place(Option<Position>);

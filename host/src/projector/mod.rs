@@ -15,6 +15,7 @@ mod tests;
 mod worker;
 
 pub use engine::{Progress, Projector, ProjectorOptions, Start, Until};
+pub(crate) use error::BUSY_HELP;
 pub use error::{ProjectorError, ReadModelError};
 pub use handler::Handler;
 pub use status::{Activity, Document, HEARTBEAT, Lag, ParkedRow, ProjectionStatus, Select};

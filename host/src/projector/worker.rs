@@ -22,6 +22,9 @@ use cim_core::projection::check::Checks;
 /// How old the store's last position may be that progress tells.
 const MAX_AGE_OF_LAST: Duration = Duration::from_millis(250);
 
+/// How soon a sign of life is tried again that found the read model busy.
+const HEARTBEAT_AGAIN: Duration = Duration::from_millis(500);
+
 /// The time of now at a steady pace: waits do not depend on what happens to the system's clock.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Clock {
@@ -44,6 +47,41 @@ impl Clock {
     }
 }
 
+/// When the next sign of life is due, and the state that the last one told.
+#[derive(Debug)]
+pub(super) struct Heart {
+    due: Instant,
+    told: Option<State>,
+}
+
+impl Heart {
+    /// The projection was taken over just now, which is a sign too, but tells no state.
+    pub(super) fn start() -> Self {
+        Self {
+            due: clock::moment() + HEARTBEAT,
+            told: None,
+        }
+    }
+
+    fn told(&mut self, state: State) {
+        self.due = clock::moment() + HEARTBEAT;
+        self.told = Some(state);
+    }
+
+    /// The sign could not be given now.
+    fn put_off(&mut self) {
+        self.due = clock::moment() + HEARTBEAT_AGAIN;
+    }
+
+    fn is_due(&self) -> bool {
+        self.due <= clock::moment()
+    }
+
+    fn wait(&self) -> Duration {
+        self.due.saturating_duration_since(clock::moment())
+    }
+}
+
 pub(super) struct Worker {
     pub(super) machine: Projection<ReadEvent>,
     pub(super) handler: Box<dyn Handler>,
@@ -60,8 +98,7 @@ pub(super) struct Worker {
     pub(super) ends_caught_up: bool,
     /// How many events took effect.
     pub(super) events: u64,
-    /// When the last sign of life was given, and the state that it told.
-    pub(super) beaten: Option<(Instant, State)>,
+    pub(super) heart: Heart,
     /// When the store was last asked for its last position.
     pub(super) asked: Option<Instant>,
 }
@@ -73,14 +110,16 @@ impl Worker {
         let now = self.clock.now();
         match ended {
             Ok(()) => {
-                self.session.end(None, now)?;
+                let state = self.machine.state();
+                self.session.end(state, self.caught_up_at(now), None, now)?;
                 self.asked = None;
                 self.progress()
             }
             Err(error) => {
                 let told = error.to_string();
                 // That it cannot be written either adds nothing to what is wrong already.
-                let _ = self.session.end(Some((error.code(), &told)), now);
+                let why = Some((error.code(), &*told));
+                let _ = self.session.end(State::Failed, None, why, now);
                 Err(error)
             }
         }
@@ -175,7 +214,7 @@ impl Worker {
             Ok(()) => {
                 self.machine.handle_committed(self.clock.now());
                 self.events += commit.events;
-                self.beaten = Some((clock::moment(), commit.state));
+                self.heart.told(commit.state);
                 self.tell_progress()
             }
             Err(NotCommitted::Fault(fault)) => {
@@ -189,26 +228,33 @@ impl Worker {
     /// Gives a sign of life if the last one is old or told another state.
     fn beat_if_due(&mut self) -> Result<(), ProjectorError> {
         let state = self.machine.state();
-        let changed = self.beaten.is_none_or(|(_, told)| told != state);
-        let old = |(at, _): (Instant, State)| at.elapsed() >= HEARTBEAT;
-        if !changed && !self.beaten.is_some_and(old) {
+        let changed = self.heart.told != Some(state);
+        if !changed && !self.heart.is_due() {
             return Ok(());
         }
         let now = self.clock.now();
-        let is_new = state != State::CatchingUp && self.machine.is_drained();
-        self.session.beat(state, is_new.then_some(now), now)?;
-        self.beaten = Some((clock::moment(), state));
+        if !self.session.beat(state, self.caught_up_at(now), now)? {
+            self.heart.put_off();
+            return Ok(());
+        }
+        self.heart.told(state);
         if changed {
             self.tell_progress()?;
         }
         Ok(())
     }
 
+    /// The time of now if the documents are as new as the store.
+    fn caught_up_at(&self, now: Timestamp) -> Option<Timestamp> {
+        let is_new = self.machine.state() != State::CatchingUp
+            && self.machine.is_drained()
+            && self.chunks.is_empty();
+        is_new.then_some(now)
+    }
+
     /// Waits for deliveries, for the machine's time, for the next sign of life, or for the stop.
     fn wait(&mut self, wake_at: Option<Timestamp>) -> Result<(), ProjectorError> {
-        let beat = self
-            .beaten
-            .map_or(HEARTBEAT, |(at, _)| HEARTBEAT.saturating_sub(at.elapsed()));
+        let beat = self.heart.wait();
         let now = self.clock.now();
         let wake =
             wake_at.map(|at| Duration::from_micros(at.micros().saturating_sub(now.micros())));

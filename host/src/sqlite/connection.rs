@@ -19,7 +19,7 @@ pub(super) const APPLICATION_ID: i32 = 0x4349_4d65;
 const SCHEMA_VERSION: i32 = 1;
 
 /// How long a connection waits for another process's commit.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How many idle connections are kept for reading.
 const MAX_IDLE: usize = 4;

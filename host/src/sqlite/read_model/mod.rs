@@ -17,7 +17,7 @@ use std::sync::Arc;
 use cim_core::projection::Name;
 use cim_core::time::Timestamp;
 use cim_core::version::Position;
-use rusqlite::Connection;
+use rusqlite::{Connection, ErrorCode};
 
 use super::connection::Connections;
 use crate::projector::{Document, ParkedRow, ProjectionStatus, ReadModelError, Select};
@@ -199,10 +199,21 @@ fn pages_of<T>(
 }
 
 fn io(doing: &str, source: rusqlite::Error) -> ReadModelError {
-    ReadModelError::Io {
-        doing: doing.to_owned(),
-        source: Box::new(source),
+    let doing = doing.to_owned();
+    if is_busy(&source) {
+        let source = Box::new(source);
+        return ReadModelError::Busy { doing, source };
     }
+    let source = Box::new(source);
+    ReadModelError::Io { doing, source }
+}
+
+/// Whether another connection holds what is asked for.
+fn is_busy(error: &rusqlite::Error) -> bool {
+    matches!(
+        error.sqlite_error_code(),
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)
+    )
 }
 
 fn number(position: Option<Position>) -> i64 {

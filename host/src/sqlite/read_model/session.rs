@@ -11,17 +11,17 @@
 //! store's writer still syncs each of its commits.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use bytes::Bytes;
 use cim_core::projection::machine::{Commit, Failure, ParkReason, ParkedEvent, State};
 use cim_core::projection::{Change, DocumentKey, Fault, Limits, Name};
 use cim_core::time::Timestamp;
 use cim_core::version::Position;
-use rusqlite::{
-    CachedStatement, Connection, ErrorCode, OptionalExtension as _, TransactionBehavior, params,
-};
+use rusqlite::{CachedStatement, Connection, OptionalExtension as _, TransactionBehavior, params};
 
-use super::{io, micros, number, position};
+use super::super::connection::BUSY_TIMEOUT;
+use super::{io, is_busy, micros, number, position};
 use crate::projector::{ProjectorError, ReadModelError};
 
 /// Why a commit is not written.
@@ -192,13 +192,38 @@ impl Session {
         Ok(true)
     }
 
-    /// Gives a sign of life, and the state where it has changed.
+    /// Gives a sign of life, and the state where it has changed; says whether it could. Another
+    /// process's commit is not waited for: the sign may come later, but work may not.
     pub(crate) fn beat(
         &mut self,
         state: State,
         caught_up_at: Option<Timestamp>,
         now: Timestamp,
-    ) -> Result<(), ProjectorError> {
+    ) -> Result<bool, ProjectorError> {
+        let fault = |error| io("giving a sign of life", error);
+        self.connection
+            .busy_timeout(Duration::ZERO)
+            .map_err(fault)?;
+        let written = self.try_beat(state, caught_up_at, now);
+        self.connection.busy_timeout(BUSY_TIMEOUT).map_err(fault)?;
+        match written {
+            Ok(true) => Ok(true),
+            Ok(false) => {
+                let found = self.found().map_err(fault)?;
+                Err(self.fenced(found.and_then(|(_, checkpoint)| checkpoint)))
+            }
+            Err(error) if is_busy(&error) => Ok(false),
+            Err(error) => Err(fault(error).into()),
+        }
+    }
+
+    /// Says whether the condition held.
+    fn try_beat(
+        &mut self,
+        state: State,
+        caught_up_at: Option<Timestamp>,
+        now: Timestamp,
+    ) -> rusqlite::Result<bool> {
         let written = self
             .connection
             .prepare_cached(
@@ -213,33 +238,31 @@ impl Session {
                     self.name.as_str(),
                     self.epoch,
                 ])
-            })
-            .map_err(|error| io("giving a sign of life", error))?;
-        if written == 0 {
-            let found = self.found().map_err(|error| io("reading it", error))?;
-            return Err(self.fenced(found.and_then(|(_, checkpoint)| checkpoint)));
-        }
-        Ok(())
+            })?;
+        Ok(written > 0)
     }
 
-    /// Says that the projector ends by itself, and why if it failed. A projector that is fenced
-    /// off changes nothing.
+    /// Says that the projector ends by itself, in which state, and why if it failed. A projector
+    /// that is fenced off changes nothing.
     pub(crate) fn end(
         &mut self,
+        state: State,
+        caught_up_at: Option<Timestamp>,
         failed: Option<(&str, &str)>,
         now: Timestamp,
     ) -> Result<(), ReadModelError> {
         let (code, message) = failed.unzip();
         self.connection
             .execute(
-                "UPDATE projections SET updated_at = ?1, stopped_at = ?1, error_code = ?2, \
-                 error_message = ?3, state = iif(?2 IS NULL, state, ?4) \
-                 WHERE name = ?5 AND epoch = ?6",
+                "UPDATE projections SET updated_at = ?1, stopped_at = ?1, state = ?2, \
+                 caught_up_at = coalesce(?3, caught_up_at), error_code = ?4, error_message = ?5 \
+                 WHERE name = ?6 AND epoch = ?7",
                 params![
                     micros(now),
+                    state.as_str(),
+                    caught_up_at.map(micros),
                     code,
                     message,
-                    State::Failed.as_str(),
                     self.name.as_str(),
                     self.epoch,
                 ],
@@ -322,13 +345,16 @@ fn prepared<'a, 'c, 's>(
 }
 
 fn fault_of(error: &rusqlite::Error) -> Fault {
+    let retryable = is_busy(error);
+    let code = if retryable {
+        "read-model-busy"
+    } else {
+        "read-model-io"
+    };
     Fault {
-        code: "read-model-io".to_owned(),
+        code: code.to_owned(),
         message: error.to_string(),
         index: None,
-        retryable: matches!(
-            error.sqlite_error_code(),
-            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)
-        ),
+        retryable,
     }
 }

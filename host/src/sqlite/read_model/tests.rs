@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use cim_core::cid::Cid;
@@ -201,7 +202,9 @@ fn a_commit_that_was_written_before_counts_and_any_other_is_fenced_off() {
         .beat(State::Live, None, second(3))
         .expect_err("fenced");
     assert_eq!(error.code(), "projector-fenced");
-    first.end(Some(("a", "b")), second(3)).expect("no harm");
+    first
+        .end(State::Failed, None, Some(("a", "b")), second(3))
+        .expect("no harm");
     assert_eq!(place.status().error, None, "the row is the second's");
 
     second_session
@@ -229,8 +232,58 @@ fn a_sign_of_life_tells_the_state_and_when_the_documents_were_new() {
         (status.updated_at, status.caught_up_at),
         (second(9), Some(second(5)))
     );
-    session.end(None, second(10)).expect("written");
-    assert_eq!(place.status().stopped_at, Some(second(10)));
+    session
+        .end(State::Live, Some(second(10)), None, second(10))
+        .expect("written");
+    let status = place.status();
+    assert_eq!(status.stopped_at, Some(second(10)));
+    assert_eq!(
+        (status.state, status.caught_up_at),
+        (State::Live, Some(second(10)))
+    );
+}
+
+/// A sign of life that waited for another program's lock ended the projector when that took long.
+/// It is not waited for, and commits are.
+#[test]
+fn a_sign_of_life_finds_the_file_busy_and_a_commit_waits() {
+    let place = Place::new();
+    let (mut session, _) = place.begin(&given()).expect("begun");
+    let other = Connection::open(&place.path).expect("a database");
+    other.execute_batch("BEGIN IMMEDIATE").expect("a lock");
+    let started = clock::moment();
+    let given = session.beat(State::Live, None, second(5));
+    assert!(!given.expect("no fault"), "it is not given");
+    assert!(started.elapsed() < Duration::from_secs(1), "it waits");
+    assert_eq!(place.status().updated_at, second(1));
+    let freed = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(300));
+        other.execute_batch("COMMIT").expect("it was held");
+    });
+    session
+        .commit(&commit(None, 5), None, second(6))
+        .expect("committed");
+    freed.join().expect("no panic");
+    let given = session.beat(State::Live, None, second(7));
+    assert!(given.expect("no fault"));
+    assert_eq!(place.status().updated_at, second(7));
+}
+
+#[test]
+fn what_is_busy_is_told_from_what_is_broken() {
+    let place = Place::new();
+    place.read_model();
+    let other = Connection::open(&place.path).expect("a database");
+    other.execute_batch("BEGIN IMMEDIATE").expect("a lock");
+    let impatient = Connection::open(&place.path).expect("a database");
+    impatient.busy_timeout(Duration::ZERO).expect("set");
+    let busy = impatient.execute_batch("BEGIN IMMEDIATE");
+    let busy = io("trying it", busy.expect_err("it is held"));
+    assert_eq!(busy.code(), "read-model-busy");
+    assert_eq!(busy.to_string(), "the read model was busy while trying it");
+    let broken = impatient.execute_batch("SELECT * FROM nowhere");
+    let broken = io("trying it", broken.expect_err("no such table"));
+    assert_eq!(broken.code(), "read-model-io");
 }
 
 #[test]
@@ -240,7 +293,9 @@ fn a_projector_goes_on_only_where_handler_configuration_store_and_end_agree() {
     session
         .commit(&commit(None, 5), None, second(1))
         .expect("committed");
-    session.end(None, second(2)).expect("ended");
+    session
+        .end(State::Live, None, None, second(2))
+        .expect("ended");
     let before = place.status();
     let refused = |given: &Given, code: &str, message: &str| {
         let error = place.begin(given).expect_err(code);
@@ -307,7 +362,7 @@ fn a_restart_takes_all_away_that_is_the_projections() {
         };
         session.commit(&commit, None, second(1)).expect("committed");
         session
-            .end(Some(("code", "why")), second(1))
+            .end(State::Failed, None, Some(("code", "why")), second(1))
             .expect("ended");
     }
     let changed = Given {
