@@ -71,7 +71,7 @@ impl Session {
         &self,
         keys: &[DocumentKey],
         limits: &Limits,
-    ) -> Result<Result<Vec<Option<Bytes>>, Fault>, ReadModelError> {
+    ) -> Result<Result<Vec<Option<Bytes>>, Fault>, ProjectorError> {
         let mut statements = HashMap::new();
         let mut known = HashMap::<&DocumentKey, Option<Bytes>>::with_capacity(keys.len());
         let mut documents = Vec::with_capacity(keys.len());
@@ -81,7 +81,7 @@ impl Session {
                 Some(document) => document.clone(),
                 None => {
                     let read = self.document(key, &mut statements);
-                    let document = read.map_err(|error| io("reading documents", error))?;
+                    let document = read.map_err(|error| self.unread(error))?;
                     known.insert(key, document.clone());
                     document
                 }
@@ -93,6 +93,14 @@ impl Session {
             documents.push(document);
         }
         Ok(Ok(documents))
+    }
+
+    /// Why documents cannot be read: a projector that starts over takes the tables away.
+    fn unread(&self, error: rusqlite::Error) -> ProjectorError {
+        match self.found() {
+            Ok(Some((epoch, checkpoint))) if epoch != self.epoch => self.fenced(checkpoint),
+            Ok(_) | Err(_) => io("reading documents", error).into(),
+        }
     }
 
     fn document<'c>(

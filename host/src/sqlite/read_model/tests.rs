@@ -215,6 +215,32 @@ fn a_commit_that_was_written_before_counts_and_any_other_is_fenced_off() {
     assert!(matches!(stale, Err(NotCommitted::Fenced(_))), "{stale:?}");
 }
 
+/// The tables of the old one are gone; it said so instead of that it is fenced off.
+#[test]
+fn a_projector_whose_tables_another_one_took_away_is_fenced_off() {
+    let place = Place::new();
+    let (first, _) = place.begin(&given()).expect("begun");
+    let restarted = Given {
+        start: Start::Restart,
+        collections: &["pears"],
+        ..given()
+    };
+    place.begin(&restarted).expect("begun");
+    let keys = [document_key("types", "A")];
+    let error = first
+        .documents(&keys, &Limits::default())
+        .expect_err("fenced");
+    assert_eq!(error.code(), "projector-fenced");
+
+    let (last, _) = place.begin(&restarted).expect("begun");
+    place.sql("DROP TABLE test__pears");
+    let keys = [document_key("pears", "A")];
+    let error = last
+        .documents(&keys, &Limits::default())
+        .expect_err("no such table");
+    assert_eq!(error.code(), "read-model-io");
+}
+
 #[test]
 fn a_sign_of_life_tells_the_state_and_when_the_documents_were_new() {
     let place = Place::new();
