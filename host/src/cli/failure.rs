@@ -277,6 +277,7 @@ impl From<ReadModelError> for Failure {
             | ReadModelError::NoCollection { .. } => Exit::NotFound,
             ReadModelError::Foreign { .. }
             | ReadModelError::TableTaken { .. }
+            | ReadModelError::TableGone { .. }
             | ReadModelError::Busy { .. }
             | ReadModelError::Io { .. } => Exit::Failed,
         };
@@ -296,6 +297,10 @@ impl From<ReadModelError> for Failure {
             ReadModelError::TableTaken { .. } => {
                 failure.help("rename the projection or the collection, or keep it in another file")
             }
+            ReadModelError::TableGone { projection, .. } => failure.help(format!(
+                "make it again from the first event: run the plugin of `{projection}` with \
+                 `--restart`"
+            )),
             ReadModelError::Busy { .. } => failure.help(BUSY_HELP),
             ReadModelError::Io { .. } => {
                 failure.help("check that the file and its folder are there and may be written")

@@ -50,6 +50,15 @@ pub enum ReadModelError {
         /// Its collection.
         collection: Name,
     },
+    /// The table of a collection was taken away. Start over.
+    TableGone {
+        /// The table.
+        table: String,
+        /// The projection.
+        projection: Name,
+        /// Its collection.
+        collection: Name,
+    },
     /// Another program holds the file for longer than is waited for. Try again.
     Busy {
         /// What was being done.
@@ -75,6 +84,7 @@ impl ReadModelError {
             Self::NoProjection { .. } => "projection-not-found",
             Self::NoCollection { .. } => "collection-not-found",
             Self::TableTaken { .. } => "table-taken",
+            Self::TableGone { .. } => "table-gone",
             Self::Busy { .. } => "read-model-busy",
             Self::Io { .. } => "read-model-io",
         }
@@ -111,6 +121,15 @@ impl fmt::Display for ReadModelError {
                 "the table `{table}` of collection `{collection}` of `{projection}` belongs to \
                  another collection"
             ),
+            Self::TableGone {
+                table,
+                projection,
+                collection,
+            } => write!(
+                f,
+                "the table `{table}` of collection `{collection}` of `{projection}` is not there \
+                 any more"
+            ),
             Self::Busy { doing, .. } => write!(f, "the read model was busy while {doing}"),
             Self::Io { doing, .. } => write!(f, "the read model failed while {doing}"),
         }
@@ -125,7 +144,8 @@ impl Error for ReadModelError {
             | Self::Foreign { .. }
             | Self::NoProjection { .. }
             | Self::NoCollection { .. }
-            | Self::TableTaken { .. } => None,
+            | Self::TableTaken { .. }
+            | Self::TableGone { .. } => None,
         }
     }
 }
@@ -212,7 +232,10 @@ impl ProjectorError {
     pub fn help(&self) -> Option<&'static str> {
         match self {
             Self::Fenced { .. } => Some("stop the other projector, or leave the work to it"),
-            Self::HandlerChanged { .. } | Self::OtherStore { .. } | Self::AheadOfStore { .. } => {
+            Self::HandlerChanged { .. }
+            | Self::OtherStore { .. }
+            | Self::AheadOfStore { .. }
+            | Self::ReadModel(ReadModelError::TableGone { .. }) => {
                 Some("start over with `--restart`, which empties the projection's documents")
             }
             Self::ConfigurationChanged { .. } => Some(

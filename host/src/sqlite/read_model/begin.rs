@@ -198,7 +198,8 @@ fn empty(transaction: &Transaction<'_>, name: &Name) -> rusqlite::Result<()> {
         .query_map([name.as_str()], |row| row.get(0))?
         .collect::<rusqlite::Result<_>>()?;
     for table in tables {
-        transaction.execute_batch(&format!("DROP TABLE \"{table}\""))?;
+        // People may have taken it away themselves.
+        transaction.execute_batch(&format!("DROP TABLE IF EXISTS \"{table}\""))?;
     }
     for table in ["collections", "parked"] {
         let sql = format!("DELETE FROM {table} WHERE projection = ?1");
@@ -216,23 +217,31 @@ fn make_collection(
 ) -> Result<(), ProjectorError> {
     let fault = |error| io("making its tables", error);
     let table = table_name(projection, collection);
-    let there = transaction
+    let declared = transaction
         .prepare_cached("SELECT 1 FROM collections WHERE projection = ?1 AND collection = ?2")
         .and_then(|mut statement| statement.exists([projection.as_str(), collection.as_str()]))
         .map_err(fault)?;
-    if there {
-        return Ok(());
-    }
-    let taken = transaction
+    let exists = transaction
         .prepare_cached("SELECT 1 FROM sqlite_schema WHERE name = ?1")
         .and_then(|mut statement| statement.exists([&table]))
         .map_err(fault)?;
-    if taken {
-        return Err(ProjectorError::ReadModel(ReadModelError::TableTaken {
-            table,
-            projection: projection.clone(),
-            collection: collection.clone(),
-        }));
+    match (declared, exists) {
+        (true, true) => return Ok(()),
+        (true, false) => {
+            return Err(ProjectorError::ReadModel(ReadModelError::TableGone {
+                table,
+                projection: projection.clone(),
+                collection: collection.clone(),
+            }));
+        }
+        (false, true) => {
+            return Err(ProjectorError::ReadModel(ReadModelError::TableTaken {
+                table,
+                projection: projection.clone(),
+                collection: collection.clone(),
+            }));
+        }
+        (false, false) => {}
     }
     transaction
         .execute_batch(&format!(

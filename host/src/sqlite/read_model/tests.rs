@@ -464,6 +464,38 @@ fn two_names_for_one_table_are_refused() {
     assert_eq!(read_model.projections().expect("there").len(), 1);
 }
 
+/// A run said that all is well, and starting over could not drop what is not there.
+#[test]
+fn a_table_that_was_taken_away_is_missed_and_made_again() {
+    let place = Place::new();
+    let (mut session, _) = place.begin(&given()).expect("begun");
+    let commit = Commit {
+        changes: vec![put("types", "A", "1"), put("pairs", "B", "2")],
+        ..commit(None, 5)
+    };
+    session.commit(&commit, None, second(1)).expect("committed");
+    place.sql("DROP TABLE test__types");
+    let error = place.begin(&given()).expect_err("gone");
+    assert_eq!(
+        (error.code(), error.to_string().as_str()),
+        (
+            "table-gone",
+            "the table `test__types` of collection `types` of `test` is not there any more"
+        )
+    );
+    assert!(error.help().is_some_and(|help| help.contains("--restart")));
+    let restarted = Given {
+        start: Start::Restart,
+        ..given()
+    };
+    let (_, resumed) = place.begin(&restarted).expect("begun");
+    assert_eq!(resumed.checkpoint, None);
+    assert_eq!(
+        (place.documents("types"), place.documents("pairs")),
+        (vec![], vec![])
+    );
+}
+
 #[test]
 fn documents_are_read_in_pages_and_in_the_order_of_their_keys() {
     let place = Place::new();
