@@ -13,10 +13,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use cim_activity::Activity;
 use cim_core::append::Append;
-use cim_core::projection::{Change, Descriptor, DocumentKey, Fault, Name};
+use cim_core::projection::{Change, Descriptor, DocumentKey, Name};
 use cim_core::version::ExpectedVersion;
 use cim_host::plugin::{Interruption, Plugin, PluginOptions};
-use cim_host::projector::{Handler, Projector, ProjectorOptions, Until};
+use cim_host::projector::{CallError, Handler, Projector, ProjectorOptions, Until};
 use cim_host::sqlite::{ReadModel, SqliteStore};
 use cim_host::store::{Delivery, EventStore, ReadEvent};
 use cim_plugin::test::Native;
@@ -111,18 +111,19 @@ impl Handler for NativeActivity {
         "native"
     }
 
-    fn keys(&mut self, events: &[ReadEvent]) -> Result<Vec<DocumentKey>, Fault> {
-        self.0
-            .keys(events.iter().map(|read| (read.position, &read.event)))
+    fn keys(&mut self, events: &[ReadEvent]) -> Result<Vec<DocumentKey>, CallError> {
+        Ok(self
+            .0
+            .keys(events.iter().map(|read| (read.position, &read.event)))?)
     }
 
     fn apply(
         &mut self,
         events: &[ReadEvent],
         documents: &[Option<Bytes>],
-    ) -> Result<Vec<Change>, Fault> {
+    ) -> Result<Vec<Change>, CallError> {
         let events = events.iter().map(|read| (read.position, &read.event));
-        self.0.apply(events, documents)
+        Ok(self.0.apply(events, documents)?)
     }
 }
 
@@ -205,11 +206,15 @@ impl Handler for Simple {
         "simple-1"
     }
 
-    fn keys(&mut self, _: &[ReadEvent]) -> Result<Vec<DocumentKey>, Fault> {
+    fn keys(&mut self, _: &[ReadEvent]) -> Result<Vec<DocumentKey>, CallError> {
         Ok(Vec::new())
     }
 
-    fn apply(&mut self, events: &[ReadEvent], _: &[Option<Bytes>]) -> Result<Vec<Change>, Fault> {
+    fn apply(
+        &mut self,
+        events: &[ReadEvent],
+        _: &[Option<Bytes>],
+    ) -> Result<Vec<Change>, CallError> {
         let put = |event: &ReadEvent| Change::Put {
             key: DocumentKey {
                 collection: self.descriptor.collections[0].clone(),

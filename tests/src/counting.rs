@@ -14,7 +14,7 @@ use cim_core::subject::StoreTemplate;
 use cim_core::text::Text;
 use cim_core::time::Timestamp;
 use cim_core::version::ExpectedVersion;
-use cim_host::projector::{Handler, ProjectorError, ReadModelError, Select};
+use cim_host::projector::{CallError, Handler, ProjectorError, ReadModelError, Select};
 use cim_host::sqlite::{ReadModel, SqliteStore};
 use cim_host::store::{EventStore as _, ReadEvent};
 use serde_json::{Value, json};
@@ -106,7 +106,7 @@ impl Handler for Counting {
         &self.identity
     }
 
-    fn keys(&mut self, events: &[ReadEvent]) -> Result<Vec<DocumentKey>, Fault> {
+    fn keys(&mut self, events: &[ReadEvent]) -> Result<Vec<DocumentKey>, CallError> {
         let keys = events.iter().flat_map(|event| self.document_keys(event));
         let unique: BTreeSet<_> = keys.collect();
         Ok(unique.into_iter().collect())
@@ -116,15 +116,15 @@ impl Handler for Counting {
         &mut self,
         events: &[ReadEvent],
         documents: &[Option<Bytes>],
-    ) -> Result<Vec<Change>, Fault> {
+    ) -> Result<Vec<Change>, CallError> {
         (self.before)(events);
         if events.iter().any(|event| (self.poison)(event)) {
-            return Err(Fault {
+            return Err(CallError::Fault(Fault {
                 code: "poison".to_owned(),
                 message: "an event is poison".to_owned(),
                 index: None,
                 retryable: false,
-            });
+            }));
         }
         let mut read: BTreeMap<DocumentKey, Value> = BTreeMap::new();
         for (key, document) in self.keys(events)?.into_iter().zip(documents) {

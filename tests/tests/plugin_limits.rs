@@ -16,7 +16,7 @@ use cim_core::projection::check::Checks;
 use cim_core::projection::machine::Options;
 use cim_core::projection::{Change, Fault, Limits};
 use cim_host::plugin::{Plugin, PluginError, PluginLimits, PluginOptions};
-use cim_host::projector::{Handler as _, Projector, ProjectorOptions, Until};
+use cim_host::projector::{CallError, Handler as _, Projector, ProjectorOptions, Until};
 use cim_host::sqlite::{ReadModel, SqliteStore};
 use cim_host::store::{EventStore as _, Query, ReadEvent};
 use cim_tests::counting::{fill, name};
@@ -286,10 +286,12 @@ fn run(hostile: &Plugin, mode: &str, events: &[ReadEvent]) -> Result<Vec<Change>
     })?;
     let checks = Checks::new(hostile.descriptor(), Limits::default());
     let mut call = || {
-        let keys = handler.keys(events)?;
+        let keys = handler.keys(events).map_err(at_fault)?;
         checks.keys(&keys)?;
         let document = (mode == "hoard").then(|| Bytes::from(vec![b'1'; 1 << 20]));
-        let changes = handler.apply(events, &vec![document; keys.len()])?;
+        let changes = handler
+            .apply(events, &vec![document; keys.len()])
+            .map_err(at_fault)?;
         checks.changes(&changes)?;
         Ok(changes)
     };
@@ -299,6 +301,14 @@ fn run(hostile: &Plugin, mode: &str, events: &[ReadEvent]) -> Result<Vec<Change>
         assert_eq!(call(), first, "{mode}");
     }
     first
+}
+
+/// The fault of a plugin that was called.
+fn at_fault(error: CallError) -> Fault {
+    match error {
+        CallError::Fault(fault) => fault,
+        CallError::NotCalled(fault) => panic!("it was not called: {fault}"),
+    }
 }
 
 /// The same plugin still counts.

@@ -14,7 +14,7 @@ use cim_core::subject::StoreTemplate;
 use cim_core::text::Text;
 use cim_core::time::Timestamp;
 use cim_core::version::{ExpectedVersion, Position};
-use cim_host::plugin::{Plugin, PluginLimits, PluginOptions};
+use cim_host::plugin::{Plugin, PluginHandler, PluginLimits, PluginOptions};
 use cim_host::projector::{Progress, Projector, ProjectorOptions, Select, Until};
 use cim_host::sqlite::{ReadModel, SqliteStore};
 use cim_host::store::{EventStore as _, Query};
@@ -132,6 +132,46 @@ async fn a_plugin_that_faults_at_everything_stops_the_projection() {
     assert_eq!((&*code, message), (error.code(), error.to_string()));
 }
 
+/// Eight handlers of one plugin leave no room for a ninth. One that had trapped and found its place
+/// taken counted that as a fault of its events, and parked them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn events_are_not_parked_for_a_host_without_room() {
+    let place = Place::new();
+    fill(&place.store, 10, 2).await;
+    let options = PluginOptions {
+        cache: None,
+        ..PluginOptions::default()
+    };
+    let hostile = Plugin::load(&plugin("guest-hostile"), &options).expect("a plugin");
+    let handler = || hostile.handler("sound".into());
+    let mut without_place = handler().expect("a handler");
+    without_place.renew();
+    let others: Vec<_> = std::iter::from_fn(|| handler().ok()).take(100).collect();
+    assert_eq!(others.len(), 8);
+    let refused = handler().expect_err("no room");
+    assert_eq!(refused.code(), "plugin-no-instance");
+    assert!(refused.help().is_some_and(|help| help.contains("drop")));
+
+    let error = place
+        .projector_of(without_place)
+        .run(Until::CaughtUp)
+        .await
+        .expect_err("no room");
+    assert_eq!(error.code(), "handler-not-called");
+    assert_eq!(
+        error.to_string(),
+        "the projection `hostile` cannot go on: the handler cannot be called: the host cannot make \
+         an instance of the plugin: maximum concurrent limit of 8 for component instances reached"
+    );
+    assert_eq!(place.parked(), []);
+
+    drop(others);
+    let handler = handler().expect("room again");
+    let ended = place.projector_of(handler).run(Until::CaughtUp).await;
+    let ended = ended.expect("caught up");
+    assert_eq!((ended.events, ended.parked_aggregates), (10, 0));
+}
+
 /// Fills a store whose aggregates take turns; one event in [`POISON`] has the marker,
 /// each of another aggregate.
 async fn fill_with_poison(path: &Path) {
@@ -192,14 +232,13 @@ impl Place {
         };
         let hostile = Plugin::load(&plugin("guest-hostile"), &options).expect("a plugin");
         let config = Bytes::copy_from_slice(mode.as_bytes());
-        let handler = Box::new(hostile.handler(config).expect("a handler"));
+        self.projector_of(hostile.handler(config).expect("a handler"))
+    }
+
+    fn projector_of(&self, handler: PluginHandler) -> Projector {
         let store = Arc::new(SqliteStore::open(&self.store).expect("a store"));
-        Projector::new(
-            store,
-            handler,
-            self.read_model(),
-            ProjectorOptions::default(),
-        )
+        let options = ProjectorOptions::default();
+        Projector::new(store, Box::new(handler), self.read_model(), options)
     }
 
     async fn run(&self, mode: &str, limits: PluginLimits) -> Progress {

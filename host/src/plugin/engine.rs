@@ -10,8 +10,9 @@ use super::options::{Interruption, PluginLimits};
 /// How often deadlines are looked at. Calls may take this much longer than their limit.
 const TICK: Duration = Duration::from_millis(5);
 
-/// The most instances of an engine at a time: a handler has one, and one more while it is replaced
-/// or the plugin describes itself.
+/// The most instances of an engine, that is of one loaded plugin, at a time. A handler has one at
+/// most; [`Plugin::handler`](super::Plugin::handler) tells the number. Each reserves 4 GiB of
+/// addresses, not of memory.
 const MAX_INSTANCES: u32 = 8;
 
 /// The most core instances and tables of one plugin; interpreters have several.

@@ -72,6 +72,13 @@ pub enum PluginError {
         /// What went wrong.
         fault: Fault,
     },
+    /// The host has no room for another instance. Drop handlers of this plugin that are done.
+    NoInstance {
+        /// Its path.
+        path: PathBuf,
+        /// What is lacking.
+        fault: Fault,
+    },
     /// The engine for plugins does not start with these limits.
     Engine {
         /// What it says.
@@ -91,6 +98,7 @@ impl PluginError {
             Self::Invalid { .. } => "plugin-invalid",
             Self::Descriptor { .. } => "plugin-descriptor",
             Self::Fault { .. } => "plugin-faulted",
+            Self::NoInstance { .. } => "plugin-no-instance",
             Self::Engine { .. } => "plugin-engine",
         }
     }
@@ -112,6 +120,9 @@ impl PluginError {
             Self::Invalid { .. } | Self::Descriptor { .. } => "ask the plugin's author to mend it",
             Self::Fault { doing: "init", .. } => "see what configuration the plugin takes",
             Self::Fault { .. } => "ask the plugin's author to mend it",
+            Self::NoInstance { .. } => {
+                "drop handlers of this plugin that are done, or free memory on this machine"
+            }
             Self::Engine { .. } => return None,
         })
     }
@@ -164,6 +175,9 @@ impl fmt::Display for PluginError {
                 "the function `{doing}` of the plugin `{}` failed: {fault}",
                 path.display()
             ),
+            Self::NoInstance { path, fault } => {
+                write!(f, "the plugin `{}` cannot be run: {fault}", path.display())
+            }
             Self::Engine { why } => write!(f, "plugins cannot be run: {why}"),
         }
     }

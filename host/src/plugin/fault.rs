@@ -68,6 +68,18 @@ pub(super) fn of(
     )
 }
 
+/// The fault of a host that has no room for an instance.
+pub(super) fn no_instance(error: &wasmtime::Error) -> Fault {
+    let why = clean(&error.root_cause().to_string());
+    Fault {
+        retryable: true,
+        ..fault(
+            "no-instance",
+            format!("the host cannot make an instance of the plugin: {why}"),
+        )
+    }
+}
+
 /// The fault that a plugin reports itself about a call with so many events.
 pub(super) fn reported(failure: Failure, events: usize) -> Fault {
     let kebab = |code: &str| {

@@ -7,9 +7,9 @@ use cim_core::projection::{Change, Descriptor, DocumentKey, Fault};
 
 use super::bindings::cim::plugin::types as wit;
 use super::fault;
-use super::instance::Instance;
+use super::instance::{Instance, StartError};
 use super::load::Plugin;
-use crate::projector::Handler;
+use crate::projector::{CallError, Handler};
 use crate::store::ReadEvent;
 
 /// A plugin with its configuration and an instance, which is made anew after a call that trapped.
@@ -31,7 +31,7 @@ struct Packed {
 }
 
 impl PluginHandler {
-    pub(super) fn new(plugin: Plugin, config: Bytes) -> Result<Self, Fault> {
+    pub(super) fn new(plugin: Plugin, config: Bytes) -> Result<Self, StartError> {
         let configuration = match &config[..] {
             b"" => String::new(),
             config => blake3::hash(config).to_hex().to_string(),
@@ -53,7 +53,7 @@ impl PluginHandler {
     }
 
     /// Makes an instance that has taken the configuration.
-    fn start(&self) -> Result<Instance, Fault> {
+    fn start(&self) -> Result<Instance, StartError> {
         let sandbox = self.plugin.sandbox();
         let mut instance = Instance::new(sandbox)?;
         let config = &self.config;
@@ -62,7 +62,7 @@ impl PluginHandler {
         })?;
         match taken {
             Ok(()) => Ok(instance),
-            Err(failure) => Err(fault::reported(failure, 0)),
+            Err(failure) => Err(StartError::Fault(fault::reported(failure, 0))),
         }
     }
 
@@ -75,17 +75,20 @@ impl PluginHandler {
             &Plugin,
             wit::Batch<'_>,
         ) -> Result<Result<T, wit::Failure>, Fault>,
-    ) -> Result<T, Fault> {
+    ) -> Result<T, CallError> {
         self.packed.pack(events)?;
         // Taken out for the call: an instance that trapped must not be used again.
         let mut instance = match self.instance.take() {
             Some(instance) => instance,
-            None => self.start()?,
+            // No event has reached it yet.
+            None => self
+                .start()
+                .map_err(|error| CallError::NotCalled(error.into_fault()))?,
         };
         let batch = &self.packed.batch;
         let answer = function(&mut instance, &self.plugin, borrow(batch, &names(batch)))?;
         self.instance = Some(instance);
-        answer.map_err(|failure| fault::reported(failure, events.len()))
+        Ok(answer.map_err(|failure| fault::reported(failure, events.len()))?)
     }
 }
 
@@ -102,7 +105,7 @@ impl Handler for PluginHandler {
         &self.configuration
     }
 
-    fn keys(&mut self, events: &[ReadEvent]) -> Result<Vec<DocumentKey>, Fault> {
+    fn keys(&mut self, events: &[ReadEvent]) -> Result<Vec<DocumentKey>, CallError> {
         let keys = self.call(events, |instance, plugin, batch| {
             instance.call(plugin.sandbox(), events.len(), |exports, store| {
                 exports.cim_plugin_projection().call_keys(store, batch)
@@ -114,20 +117,20 @@ impl Handler for PluginHandler {
             key_ends,
             keys,
         } = keys;
-        KeySet {
+        let keys = KeySet {
             collections,
             collection_of,
             key_ends,
             keys,
-        }
-        .unpack(&self.plugin.sandbox().limits.answers)
+        };
+        Ok(keys.unpack(&self.plugin.sandbox().limits.answers)?)
     }
 
     fn apply(
         &mut self,
         events: &[ReadEvent],
         documents: &[Option<Bytes>],
-    ) -> Result<Vec<Change>, Fault> {
+    ) -> Result<Vec<Change>, CallError> {
         let documents = Documents::pack(documents, &self.plugin.sandbox().limits.answers)?;
         let read = wit::Documents {
             present: &documents.present,
@@ -150,7 +153,7 @@ impl Handler for PluginHandler {
             document_ends,
             documents,
         } = changes;
-        Changes {
+        let changes = Changes {
             collections,
             collection_of,
             kinds,
@@ -158,8 +161,8 @@ impl Handler for PluginHandler {
             keys,
             document_ends,
             documents,
-        }
-        .unpack(&self.plugin.sandbox().limits.answers)
+        };
+        Ok(changes.unpack(&self.plugin.sandbox().limits.answers)?)
     }
 }
 

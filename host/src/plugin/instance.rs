@@ -1,7 +1,7 @@
 //! One instance of a plugin: its memory, and calls that are stopped at their limits.
 
 use cim_core::projection::Fault;
-use wasmtime::{Engine, ResourceLimiter, Store};
+use wasmtime::{Engine, ResourceLimiter, Store, Trap};
 
 use super::bindings::{ProjectionPlugin, ProjectionPluginPre};
 use super::engine::{MAX_TABLE, ticks};
@@ -21,8 +21,31 @@ pub(super) struct Instance {
     exports: ProjectionPlugin,
 }
 
+/// Why there is no instance.
+#[derive(Debug)]
+pub(super) enum StartError {
+    /// The plugin's own code or memory is at fault.
+    Fault(Fault),
+    /// The host has no room for it now.
+    NoRoom(Fault),
+}
+
+impl StartError {
+    pub(super) fn into_fault(self) -> Fault {
+        match self {
+            Self::Fault(fault) | Self::NoRoom(fault) => fault,
+        }
+    }
+}
+
+impl From<Fault> for StartError {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
 impl Instance {
-    pub(super) fn new(sandbox: &Sandbox) -> Result<Self, Fault> {
+    pub(super) fn new(sandbox: &Sandbox) -> Result<Self, StartError> {
         let limits = &sandbox.limits;
         let memory = Memory {
             limit: limits.memory_bytes,
@@ -35,10 +58,12 @@ impl Instance {
         store.set_epoch_deadline(ticks(limits.call_time(0)));
         match sandbox.exports.instantiate(&mut store) {
             Ok(exports) => Ok(Self { store, exports }),
-            Err(error) => {
-                let refused = store.data().refused;
-                Err(fault::of(&error, refused, limits, 0))
-            }
+            // What compiled can be instantiated, unless its own code stops it or the host has no
+            // room.
+            Err(error) => match store.data().refused {
+                false if !error.is::<Trap>() => Err(StartError::NoRoom(fault::no_instance(&error))),
+                refused => Err(fault::of(&error, refused, limits, 0).into()),
+            },
         }
     }
 

@@ -21,7 +21,7 @@ use super::engine;
 use super::error::PluginError;
 use super::fault::clean;
 use super::handler::PluginHandler;
-use super::instance::{Instance, Sandbox};
+use super::instance::{Instance, Sandbox, StartError};
 use super::options::PluginOptions;
 
 /// A plugin: compiled, and known by its descriptor. Clones share it.
@@ -109,17 +109,16 @@ impl Plugin {
         self.0.was_cached
     }
 
-    /// Makes a handler, with an instance that has taken `config`.
+    /// Makes a handler, with an instance that has taken `config`. At most 8 handlers of a plugin,
+    /// its clones included, have an instance at a time; for more, load it again.
     ///
     /// # Errors
     ///
-    /// [`PluginError::Fault`] when the plugin refuses the configuration or fails.
+    /// [`PluginError::Fault`] when the plugin refuses the configuration or fails,
+    /// [`PluginError::NoInstance`] when there are too many handlers or too little memory.
     pub fn handler(&self, config: Bytes) -> Result<PluginHandler, PluginError> {
-        PluginHandler::new(self.clone(), config).map_err(|fault| PluginError::Fault {
-            path: self.0.path.clone(),
-            doing: "init",
-            fault,
-        })
+        PluginHandler::new(self.clone(), config)
+            .map_err(|error| not_started(&self.0.path, "init", error))
     }
 
     pub(super) fn sandbox(&self) -> &Sandbox {
@@ -241,19 +240,24 @@ fn check_exports(path: &Path, component: &Component) -> Result<(), PluginError> 
 /// Asks the plugin what it is.
 fn describe(path: &Path, sandbox: &Sandbox) -> Result<Descriptor, PluginError> {
     let said = Instance::new(sandbox).and_then(|mut instance| {
-        instance.call(sandbox, 0, |exports, store| {
+        Ok(instance.call(sandbox, 0, |exports, store| {
             exports.cim_plugin_lifecycle().call_describe(store)
-        })
+        })?)
     });
-    let said = said.map_err(|fault| PluginError::Fault {
-        path: path.to_owned(),
-        doing: "describe",
-        fault,
-    })?;
+    let said = said.map_err(|error| not_started(path, "describe", error))?;
     descriptor(said).map_err(|why| PluginError::Descriptor {
         path: path.to_owned(),
         why,
     })
+}
+
+/// Why a plugin did not come to its first call.
+fn not_started(path: &Path, doing: &'static str, error: StartError) -> PluginError {
+    let path = path.to_owned();
+    match error {
+        StartError::Fault(fault) => PluginError::Fault { path, doing, fault },
+        StartError::NoRoom(fault) => PluginError::NoInstance { path, fault },
+    }
 }
 
 /// Checks what a plugin says of itself.

@@ -242,6 +242,10 @@ impl ProjectorError {
                 "give the configuration that they were made with, or start over with `--restart`, \
                  which empties the projection's documents",
             ),
+            Self::Failed {
+                failure: Failure::NotCalled(_),
+                ..
+            } => Some("free memory on this machine, then run this again: what was done is kept"),
             // The only fault of a commit that may pass.
             Self::Failed {
                 failure: Failure::Commit(fault),

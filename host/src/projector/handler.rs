@@ -1,5 +1,8 @@
 //! What a projector drives: a native handler or a plugin.
 
+use std::error::Error;
+use std::fmt;
+
 use bytes::Bytes;
 use cim_core::projection::{Change, Descriptor, DocumentKey, Fault};
 
@@ -27,17 +30,43 @@ pub trait Handler: Send {
     ///
     /// # Errors
     ///
-    /// [`Fault`]; nothing has happened.
-    fn keys(&mut self, events: &[ReadEvent]) -> Result<Vec<DocumentKey>, Fault>;
+    /// [`CallError`]; nothing has happened.
+    fn keys(&mut self, events: &[ReadEvent]) -> Result<Vec<DocumentKey>, CallError>;
 
     /// The changes that these events make; `documents` stand in the order of the keys.
     ///
     /// # Errors
     ///
-    /// [`Fault`]; nothing has happened.
+    /// [`CallError`]; nothing has happened.
     fn apply(
         &mut self,
         events: &[ReadEvent],
         documents: &[Option<Bytes>],
-    ) -> Result<Vec<Change>, Fault>;
+    ) -> Result<Vec<Change>, CallError>;
+}
+
+/// Why a call of a handler had no result.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum CallError {
+    /// The handler faults at these events: the one at fault is searched and parked.
+    Fault(Fault),
+    /// The handler never saw the events: the call is made again after waits, then the projector
+    /// ends. No event is parked for it.
+    NotCalled(Fault),
+}
+
+impl fmt::Display for CallError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fault(fault) | Self::NotCalled(fault) => fault.fmt(f),
+        }
+    }
+}
+
+impl Error for CallError {}
+
+impl From<Fault> for CallError {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
 }

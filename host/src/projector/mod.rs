@@ -17,5 +17,5 @@ mod worker;
 pub use engine::{Progress, Projector, ProjectorOptions, Start, Until};
 pub(crate) use error::BUSY_HELP;
 pub use error::{ProjectorError, ReadModelError};
-pub use handler::Handler;
+pub use handler::{CallError, Handler};
 pub use status::{Activity, Document, HEARTBEAT, Lag, ParkedRow, ProjectionStatus, Select};

@@ -241,7 +241,7 @@ impl Handler for Types {
         "types-1"
     }
 
-    fn keys(&mut self, events: &[ReadEvent]) -> Result<Vec<DocumentKey>, Fault> {
+    fn keys(&mut self, events: &[ReadEvent]) -> Result<Vec<DocumentKey>, CallError> {
         Ok(events.iter().map(Self::key).collect())
     }
 
@@ -249,16 +249,16 @@ impl Handler for Types {
         &mut self,
         events: &[ReadEvent],
         documents: &[Option<Bytes>],
-    ) -> Result<Vec<Change>, Fault> {
+    ) -> Result<Vec<Change>, CallError> {
         let mut counts = BTreeMap::new();
         for (event, document) in events.iter().zip(documents) {
             if event.event.event.event_type.as_str() == "Poison" {
-                return Err(Fault {
+                return Err(CallError::Fault(Fault {
                     code: "poison".to_owned(),
                     message: "poison".to_owned(),
                     index: None,
                     retryable: false,
-                });
+                }));
             }
             let before = document.as_deref().map_or(0, number);
             *counts.entry(Self::key(event)).or_insert(before) += 1;

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use cim_core::projection::Change;
 use cim_core::projection::machine::{Commit, Delivery, InvalidEvent, Output, Projection, State};
-use cim_core::projection::{Change, Fault};
 use cim_core::time::Timestamp;
 use cim_core::version::Position;
 use tokio::runtime::Handle;
@@ -13,7 +13,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::ahead::Chunk;
 use super::engine::OnProgress;
-use super::{HEARTBEAT, Handler, Progress, ProjectorError};
+use super::{CallError, HEARTBEAT, Handler, Progress, ProjectorError};
 use crate::clock;
 use crate::sqlite::{NotCommitted, Session};
 use crate::store::{self, EventStore, ReadEvent, StoreError};
@@ -137,7 +137,10 @@ impl Worker {
                     let now = self.clock.now();
                     match applied {
                         Ok(changes) => self.machine.handle_applied(changes, now),
-                        Err(fault) => self.machine.handle_fault(fault, now),
+                        Err(CallError::Fault(fault)) => self.machine.handle_fault(fault, now),
+                        Err(CallError::NotCalled(fault)) => {
+                            self.machine.handle_not_called(fault, now);
+                        }
                     }
                 }
                 Output::Commit(commit) => self.commit(&commit)?,
@@ -187,22 +190,26 @@ impl Worker {
 
     /// Calls the handler. The documents that it reads are those of the last commit, and no other
     /// call stands between them and the next one.
-    fn apply(&mut self, batch: &[ReadEvent]) -> Result<Result<Vec<Change>, Fault>, ProjectorError> {
+    fn apply(
+        &mut self,
+        batch: &[ReadEvent],
+    ) -> Result<Result<Vec<Change>, CallError>, ProjectorError> {
         let keys = match self.handler.keys(batch) {
             Ok(keys) => keys,
-            Err(fault) => return Ok(Err(fault)),
+            Err(error) => return Ok(Err(error)),
         };
         if let Err(fault) = self.checks.keys(&keys) {
-            return Ok(Err(fault));
+            return Ok(Err(fault.into()));
         }
         let documents = match self.session.documents(&keys, self.checks.limits())? {
             Ok(documents) => documents,
-            Err(fault) => return Ok(Err(fault)),
+            Err(fault) => return Ok(Err(fault.into())),
         };
-        Ok(self
-            .handler
-            .apply(batch, &documents)
-            .and_then(|changes| self.checks.changes(&changes).map(|()| changes)))
+        let changes = self.handler.apply(batch, &documents);
+        Ok(changes.and_then(|changes| {
+            self.checks.changes(&changes)?;
+            Ok(changes)
+        }))
     }
 
     fn commit(&mut self, commit: &Commit) -> Result<(), ProjectorError> {

@@ -52,7 +52,8 @@ const CALM_COMMITS: u32 = 32;
 #[non_exhaustive]
 pub enum Output<E> {
     /// Give these events to the handler, then call [`Projection::handle_applied`] or
-    /// [`Projection::handle_fault`].
+    /// [`Projection::handle_fault`], or [`Projection::handle_not_called`] where that was not
+    /// possible.
     Apply(Batch<E>),
     /// Write all of this in one atomic step on the condition that the checkpoint is
     /// [`Commit::before`], then call [`Projection::handle_committed`] or
@@ -247,6 +248,26 @@ impl<E: StoreEvent> Projection<E> {
                 self.park(work, parked, step.end);
             }
         }
+    }
+
+    /// Takes that the handler could not even be called, which tells nothing of the events: none is
+    /// parked for it. The call is made again after waits, then it ends; see
+    /// [`poll_output`](Self::poll_output).
+    ///
+    /// # Panics
+    ///
+    /// When no batch was to be applied.
+    pub fn handle_not_called(&mut self, fault: Fault, now: Timestamp) {
+        self.now = now;
+        let (work, step, call) = self.take_applying();
+        let fault = Fault {
+            retryable: true,
+            ..fault
+        };
+        self.doing = match call.again(&fault, &self.options.retry, now) {
+            Some(call) => Doing::Applying { work, step, call },
+            None => Doing::Failed(Failure::NotCalled(fault)),
+        };
     }
 
     /// Takes that the commit is written; see [`poll_output`](Self::poll_output).

@@ -96,6 +96,9 @@ pub enum Failure {
         /// What is wrong.
         message: String,
     },
+    /// The handler cannot be called, whatever the events. Start it again when the machine has what
+    /// it lacks.
+    NotCalled(Fault),
     /// The read model takes no commit.
     Commit(Fault),
 }
@@ -106,6 +109,7 @@ impl Failure {
         match self {
             Self::TooManyParked { .. } => "too-many-parked",
             Self::UnknownAggregate { .. } => "aggregate-unknown",
+            Self::NotCalled(_) => "handler-not-called",
             Self::Commit(_) => "commit-failed",
         }
     }
@@ -126,6 +130,7 @@ impl fmt::Display for Failure {
                 "the event at position {position} is invalid and does not tell its aggregate: \
                  {message}"
             ),
+            Self::NotCalled(fault) => write!(f, "the handler cannot be called: {fault}"),
             Self::Commit(fault) => write!(f, "the read model takes no commit: {fault}"),
         }
     }

@@ -274,6 +274,51 @@ fn one_parked_aggregate_too_many_ends_it() {
 }
 
 #[test]
+fn a_handler_that_cannot_be_called_ends_it_and_parks_nothing() {
+    let mut projection = Host::new(batches_of(2)).projection;
+    for at in 1..=2 {
+        projection.handle_delivery(Delivery::Event(event(at, at)), start());
+    }
+    let mut waits_ms = Vec::new();
+    let mut now = start();
+    let failure = loop {
+        match projection.poll_output() {
+            Output::Apply(batch) => {
+                assert_eq!(batch.len(), 2, "the events are not searched");
+                projection.handle_not_called(fault("no-instance"), now);
+            }
+            Output::Idle { wake_at } => {
+                let wake_at = wake_at.expect("a wait");
+                waits_ms.push((wake_at.micros() - now.micros()) / 1000);
+                now = wake_at;
+                projection.handle_wake(now);
+            }
+            Output::Failed(failure) => break failure,
+            Output::Commit(commit) => panic!("nothing is done: {commit:?}"),
+        }
+    };
+    assert_eq!(waits_ms, [100, 200, 400, 800, 1600]);
+    assert_eq!(failure.code(), "handler-not-called");
+    assert_eq!(
+        failure.to_string(),
+        "the handler cannot be called: it faults"
+    );
+    assert_eq!((projection.checkpoint(), projection.parked()), (None, 0));
+}
+
+#[test]
+fn a_handler_that_can_be_called_again_goes_on() {
+    let mut projection = Host::new(batches_of(1)).projection;
+    projection.handle_delivery(Delivery::Event(event(1, 1)), start());
+    assert!(matches!(projection.poll_output(), Output::Apply(_)));
+    projection.handle_not_called(fault("no-instance"), start());
+    projection.handle_wake(Timestamp::from_micros(100_000).expect("a time"));
+    assert!(matches!(projection.poll_output(), Output::Apply(_)));
+    projection.handle_applied(Vec::new(), start());
+    assert!(matches!(projection.poll_output(), Output::Commit(commit) if commit.events == 1));
+}
+
+#[test]
 fn a_commit_is_tried_again_and_then_ends_it() {
     let mut projection = Host::new(batches_of(2)).projection;
     for at in 1..=2 {
