@@ -104,8 +104,8 @@ pub struct Commit {
 /// The machine. After every `handle_*`, call [`poll_output`](Self::poll_output) until it gives
 /// [`Output::Idle`] or [`Output::Failed`].
 ///
-/// It holds at most two batches of events besides the one that is applied, as long as the host
-/// delivers only while it [`has_room`](Self::has_room).
+/// It holds at most two batches of events, invalid ones included, besides the one that is applied,
+/// as long as the host delivers only while it [`has_room`](Self::has_room).
 #[derive(Debug)]
 pub struct Projection<E> {
     /// Empty: all.
@@ -383,7 +383,7 @@ impl<E: StoreEvent> Projection<E> {
             batch_bytes,
             ..
         } = self.options;
-        self.queue.events() < 2 * batch_events && self.queue.bytes() < 2 * batch_bytes
+        self.queue.waiting() < 2 * batch_events && self.queue.bytes() < 2 * batch_bytes
     }
 
     fn takes(&self, event_type: &EventType) -> bool {
@@ -408,33 +408,56 @@ impl<E: StoreEvent> Projection<E> {
         if let Some(work) = self.queue.take(events, bytes, &self.parked) {
             return self.advance(work);
         }
-        let Some(invalid) = self.queue.take_invalid() else {
-            return;
-        };
-        let InvalidEvent {
-            position,
-            aggregate,
-            event,
-            code,
-            message,
-        } = invalid;
-        let Some(aggregate) = aggregate else {
-            self.doing = Doing::Failed(Failure::UnknownAggregate {
-                position,
-                code,
-                message,
-            });
-            return;
-        };
-        let parked = ParkedEvent {
-            position,
-            aggregate,
-            version: None,
-            event,
-            cid: None,
-            reason: ParkReason::Invalid { code, message },
-        };
-        self.park(Work::none(position), parked, 0);
+        self.park_invalid();
+    }
+
+    /// Parks the invalid events that come next, as many as a batch has, by one commit.
+    fn park_invalid(&mut self) {
+        let (mut parked, mut joining) = (Vec::new(), HashSet::new());
+        while parked.len() < self.options.batch_events {
+            let Some(invalid) = self.queue.next_invalid() else {
+                break;
+            };
+            let event = ParkedEvent::of_invalid(invalid.clone());
+            match event.and_then(|event| self.check_parked(event, &joining)) {
+                Ok(event) => {
+                    self.queue.take_invalid();
+                    if !self.parked.contains(&event.aggregate) {
+                        joining.insert(event.aggregate.clone());
+                    }
+                    parked.push(event);
+                }
+                Err(failure) if parked.is_empty() => {
+                    self.doing = Doing::Failed(failure);
+                    return;
+                }
+                // Those before it come first.
+                Err(_) => break,
+            }
+        }
+        if let Some(last) = parked.last() {
+            let end = last.position;
+            self.commit(Work::none(end), end, Vec::new(), 0, parked);
+        }
+    }
+
+    /// Refuses to park an event of one more aggregate than may be; `joining` are not parked yet, but
+    /// about to be.
+    fn check_parked(
+        &self,
+        event: ParkedEvent,
+        joining: &HashSet<AggregateKey>,
+    ) -> Result<ParkedEvent, Failure> {
+        let parked = self.parked.len() + joining.len();
+        let is_parked =
+            self.parked.contains(&event.aggregate) || joining.contains(&event.aggregate);
+        if is_parked || parked < self.options.parked_max {
+            return Ok(event);
+        }
+        Err(Failure::TooManyParked {
+            parked,
+            event: Box::new(event),
+        })
     }
 
     /// Goes on with the work at hand.
@@ -455,14 +478,13 @@ impl<E: StoreEvent> Projection<E> {
 
     /// Parks an event; with it `done` events of the work are done.
     fn park(&mut self, mut work: Work<E>, event: ParkedEvent, done: usize) {
-        let is_new = !self.parked.contains(&event.aggregate);
-        if is_new && self.parked.len() >= self.options.parked_max {
-            self.doing = Doing::Failed(Failure::TooManyParked {
-                parked: self.parked.len(),
-                event: Box::new(event),
-            });
-            return;
-        }
+        let event = match self.check_parked(event, &HashSet::new()) {
+            Ok(event) => event,
+            Err(failure) => {
+                self.doing = Doing::Failed(failure);
+                return;
+            }
+        };
         let checkpoint = event.position;
         let mut parked = work.take_diverted(checkpoint);
         parked.push(event);

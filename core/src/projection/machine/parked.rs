@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::StoreEvent;
+use super::{Failure, InvalidEvent, StoreEvent};
 use crate::cid::Cid;
 use crate::id::{AggregateKey, EventId};
 use crate::version::{Position, Version};
@@ -35,6 +35,32 @@ impl ParkedEvent {
             event: Some(recorded.event.id),
             cid: Some(recorded.cid),
             reason,
+        }
+    }
+
+    /// Sets aside what can be told of an invalid event.
+    pub(super) fn of_invalid(invalid: InvalidEvent) -> Result<Self, Failure> {
+        let InvalidEvent {
+            position,
+            aggregate,
+            event,
+            code,
+            message,
+        } = invalid;
+        match aggregate {
+            Some(aggregate) => Ok(Self {
+                position,
+                aggregate,
+                version: None,
+                event,
+                cid: None,
+                reason: ParkReason::Invalid { code, message },
+            }),
+            None => Err(Failure::UnknownAggregate {
+                position,
+                code,
+                message,
+            }),
         }
     }
 }

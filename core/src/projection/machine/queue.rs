@@ -60,8 +60,9 @@ impl<E: StoreEvent> Queue<E> {
         self.items.push_back((position, item));
     }
 
-    pub(super) fn events(&self) -> usize {
-        self.events
+    /// How many entries have memory of their own.
+    pub(super) fn waiting(&self) -> usize {
+        self.events + self.invalid
     }
 
     pub(super) fn bytes(&self) -> usize {
@@ -112,6 +113,14 @@ impl<E: StoreEvent> Queue<E> {
             end = Some(position);
         }
         end.map(|end| Work::new(events, diverted, end))
+    }
+
+    /// The invalid event that is the next, if there is one.
+    pub(super) fn next_invalid(&self) -> Option<&InvalidEvent> {
+        match self.items.front()? {
+            (_, Item::Invalid(invalid)) => Some(invalid),
+            (_, Item::Event(_) | Item::Passed(_)) => None,
+        }
     }
 
     /// Takes the invalid event that is the next, if there is one.

@@ -47,6 +47,19 @@ fn there_is_room_until_two_batches_wait() {
     assert!(!projection.has_room());
 }
 
+/// A store whose events were all altered was read into memory as a whole.
+#[test]
+fn invalid_events_need_room_too() {
+    let mut projection = Host::new(batches_of(4)).projection;
+    for at in 1..=8 {
+        assert!(projection.has_room(), "before event {at}");
+        projection.handle_delivery(Delivery::Invalid(invalid(at, Some(at))), start());
+    }
+    assert!(!projection.has_room());
+    assert!(matches!(projection.poll_output(), Output::Commit(_)));
+    assert!(projection.has_room(), "while the first are parked");
+}
+
 #[test]
 fn events_of_other_types_are_passed_over_and_move_the_checkpoint() {
     let descriptor = Descriptor {
@@ -230,6 +243,51 @@ fn an_invalid_event_parks_its_aggregate() {
     assert_eq!(parked.len(), 2);
     assert_eq!(parked[0].reason.cause(), Some(("wrong-cid", "it is wrong")));
     assert_eq!(parked[1].reason, ParkReason::Diverted);
+}
+
+#[test]
+fn invalid_events_in_a_row_are_parked_by_one_commit() {
+    let mut host = Host::new(batches_of(3));
+    let delivery = |at, aggregate| Delivery::Invalid(invalid(at, aggregate));
+    for (at, aggregate) in [(1, 1), (2, 2), (3, 1), (4, 3)] {
+        let delivery = delivery(at, Some(aggregate));
+        host.projection.handle_delivery(delivery, start());
+    }
+    let sound = Delivery::Event(event(5, 4));
+    host.projection.handle_delivery(sound, start());
+    host.projection
+        .handle_delivery(delivery(6, Some(3)), start());
+    host.projection.handle_delivery(delivery(7, None), start());
+    host.drive();
+    assert_eq!(host.checkpoints(), [3, 4, 5, 6]);
+    assert_eq!(host.applied(), [5]);
+    let parked = positions(host.parked().iter().map(|event| event.position));
+    assert_eq!(parked, [1, 2, 3, 4, 6]);
+    let failure = host.failure.map(|failure| failure.code());
+    assert_eq!(
+        failure,
+        Some("aggregate-unknown"),
+        "what stands before it is safe"
+    );
+}
+
+#[test]
+fn of_invalid_events_in_a_row_those_are_parked_that_may_be() {
+    let mut host = Host::new(Options {
+        parked_max: 2,
+        ..batches_of(10)
+    });
+    for (at, aggregate) in [(1, 1), (2, 2), (3, 1), (4, 3), (5, 1)] {
+        let delivery = Delivery::Invalid(invalid(at, Some(aggregate)));
+        host.projection.handle_delivery(delivery, start());
+    }
+    host.drive();
+    assert_eq!(host.checkpoints(), [3]);
+    let failure = host.failure.map(|failure| failure.to_string());
+    assert_eq!(
+        failure.as_deref(),
+        Some("2 aggregates are parked, and the event at position 4 is invalid: it is wrong")
+    );
 }
 
 #[test]
@@ -423,13 +481,7 @@ impl Host {
     }
 
     fn deliver_invalid(&mut self, position: u64, aggregate: Option<u64>) {
-        let invalid = InvalidEvent {
-            position: Position::new(position).expect("a position"),
-            aggregate: aggregate.map(|number| event(1, number).event.aggregate),
-            event: None,
-            code: "wrong-cid".to_owned(),
-            message: "it is wrong".to_owned(),
-        };
+        let invalid = invalid(position, aggregate);
         self.projection
             .handle_delivery(Delivery::Invalid(invalid), self.now);
         self.drive();
@@ -583,6 +635,17 @@ pub(super) fn event(position: u64, aggregate: u64) -> Stored {
             cid: Cid::of_block(&position.to_be_bytes()),
             event,
         },
+    }
+}
+
+/// An event that is altered, of the aggregate with a number.
+fn invalid(position: u64, aggregate: Option<u64>) -> InvalidEvent {
+    InvalidEvent {
+        position: Position::new(position).expect("a position"),
+        aggregate: aggregate.map(|number| event(1, number).event.aggregate),
+        event: None,
+        code: "wrong-cid".to_owned(),
+        message: "it is wrong".to_owned(),
     }
 }
 
