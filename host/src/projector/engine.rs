@@ -10,8 +10,9 @@ use futures_util::future::BoxFuture;
 use tokio::sync::watch;
 
 use super::status::distance;
-use super::worker::{Clock, Heart, Worker};
+use super::worker::{Heart, Steady, Worker};
 use super::{Handler, ProjectorError, ahead};
+use crate::clock;
 use crate::sqlite::{Begin, ReadModel, Session};
 use crate::store::{EventStore, ReadEvent, StoreError};
 use cim_core::projection::check::Checks;
@@ -128,7 +129,6 @@ impl Projector {
             options,
             on_progress,
         } = self;
-        let clock = Clock::start();
         let store_id = store.info().store_id;
         let mut last = store.last_position().await?;
         let mut handler = handler;
@@ -142,7 +142,7 @@ impl Projector {
                     store_id,
                     last,
                     start: options.start,
-                    now: clock.now(),
+                    now: clock::now(),
                 };
                 Ok((Session::begin(&read_model, &begin), handler))
             })
@@ -158,13 +158,14 @@ impl Projector {
                 begun => break begun?,
             }
         };
+        let steady = Steady::start();
         let chunks = ahead::read(store.subscribe(resumed.checkpoint, None));
         let machine = Projection::new(
             handler.descriptor(),
             options.machine,
             resumed.checkpoint,
             resumed.parked,
-            clock.now(),
+            steady.now(),
         );
         let checks = Checks::new(handler.descriptor(), options.limits);
         // Dropped with this future, which stops the worker too.
@@ -178,7 +179,7 @@ impl Projector {
             stopped,
             store,
             last,
-            clock,
+            steady,
             on_progress,
             runtime: tokio::runtime::Handle::current(),
             ends_caught_up: matches!(until, Until::CaughtUp),

@@ -114,6 +114,30 @@ async fn an_altered_event_parks_its_aggregate_and_the_others_go_on() {
     assert_eq!(parked, [(2, Some("wrong-cid".to_owned())), (5, None)]);
 }
 
+/// The machine's time is another one, which begins with the projector.
+#[tokio::test]
+async fn what_is_stored_has_the_time_of_the_system() {
+    let place = Place::new();
+    place.append(1, "A", 3).await;
+    place.append(2, "Poison", 1).await;
+    let before = clock::now();
+    place.run(Types::default()).await.expect("caught up");
+    let status = place.status();
+    let read_model = place.read_model();
+    let mut parked = read_model.parked(&name("types")).expect("there");
+    let parked = parked.next().expect("one").expect("a sound row");
+    let times = [
+        status.started_at,
+        parked.parked_at,
+        status.caught_up_at.expect("it caught up"),
+        status.updated_at,
+        status.stopped_at.expect("it stopped"),
+    ];
+    assert!(before <= times[0], "{before} {times:?}");
+    assert!(times.is_sorted(), "{times:?}");
+    assert!(times[4] <= clock::now(), "{times:?}");
+}
+
 #[tokio::test]
 async fn types_that_the_handler_does_not_take_are_passed_over() {
     let place = Place::new();

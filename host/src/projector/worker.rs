@@ -25,25 +25,21 @@ const MAX_AGE_OF_LAST: Duration = Duration::from_millis(250);
 /// How soon a sign of life is tried again that found the read model busy.
 const HEARTBEAT_AGAIN: Duration = Duration::from_millis(500);
 
-/// The time of now at a steady pace: waits do not depend on what happens to the system's clock.
+/// The machine's time: how long the projector has run, so that waits do not depend on what happens
+/// to the system's clock. What is stored has the system's time.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Clock {
-    time: Timestamp,
-    moment: Instant,
-}
+pub(super) struct Steady(Instant);
 
-impl Clock {
+impl Steady {
     pub(super) fn start() -> Self {
-        Self {
-            time: clock::now(),
-            moment: clock::moment(),
-        }
+        Self(clock::moment())
     }
 
     pub(super) fn now(&self) -> Timestamp {
-        let elapsed = u64::try_from(self.moment.elapsed().as_micros()).unwrap_or(u64::MAX);
-        let now = self.time.micros().saturating_add(elapsed);
-        Timestamp::from_micros(now).unwrap_or(Timestamp::MAX)
+        let elapsed = u64::try_from(self.0.elapsed().as_micros()).ok();
+        elapsed
+            .and_then(|micros| Timestamp::from_micros(micros).ok())
+            .unwrap_or(Timestamp::MAX)
     }
 }
 
@@ -92,7 +88,7 @@ pub(super) struct Worker {
     pub(super) stopped: watch::Receiver<()>,
     pub(super) store: Arc<dyn EventStore>,
     pub(super) last: Option<Position>,
-    pub(super) clock: Clock,
+    pub(super) steady: Steady,
     pub(super) on_progress: Option<OnProgress>,
     pub(super) runtime: Handle,
     pub(super) ends_caught_up: bool,
@@ -107,7 +103,7 @@ impl Worker {
     /// Works until it is done, stopped, or cannot go on; the projection's row says which.
     pub(super) fn run(mut self) -> Result<Progress, ProjectorError> {
         let ended = self.work();
-        let now = self.clock.now();
+        let now = clock::now();
         match ended {
             Ok(()) => {
                 let state = self.machine.state();
@@ -134,7 +130,7 @@ impl Worker {
             match self.machine.poll_output() {
                 Output::Apply(batch) => {
                     let applied = self.apply(&batch)?;
-                    let now = self.clock.now();
+                    let now = self.steady.now();
                     match applied {
                         Ok(changes) => self.machine.handle_applied(changes, now),
                         Err(CallError::Fault(fault)) => self.machine.handle_fault(fault, now),
@@ -170,7 +166,7 @@ impl Worker {
     }
 
     fn deliver(&mut self, chunk: Chunk) -> Result<(), ProjectorError> {
-        let now = self.clock.now();
+        let now = self.steady.now();
         for delivery in chunk {
             let delivery = match delivery? {
                 store::Delivery::Event(event) => Delivery::Event(event),
@@ -213,19 +209,19 @@ impl Worker {
     }
 
     fn commit(&mut self, commit: &Commit) -> Result<(), ProjectorError> {
-        let now = self.clock.now();
+        let now = clock::now();
         let is_new = commit.state != State::CatchingUp
             && Some(commit.checkpoint) == self.machine.delivered()
             && self.chunks.is_empty();
         match self.session.commit(commit, is_new.then_some(now), now) {
             Ok(()) => {
-                self.machine.handle_committed(self.clock.now());
+                self.machine.handle_committed(self.steady.now());
                 self.events += commit.events;
                 self.heart.told(commit.state);
                 self.tell_progress()
             }
             Err(NotCommitted::Fault(fault)) => {
-                self.machine.handle_commit_failed(fault, self.clock.now());
+                self.machine.handle_commit_failed(fault, self.steady.now());
                 Ok(())
             }
             Err(NotCommitted::Fenced(error)) => Err(error),
@@ -239,7 +235,7 @@ impl Worker {
         if !changed && !self.heart.is_due() {
             return Ok(());
         }
-        let now = self.clock.now();
+        let now = clock::now();
         if !self.session.beat(state, self.caught_up_at(now), now)? {
             self.heart.put_off();
             return Ok(());
@@ -262,7 +258,7 @@ impl Worker {
     /// Waits for deliveries, for the machine's time, for the next sign of life, or for the stop.
     fn wait(&mut self, wake_at: Option<Timestamp>) -> Result<(), ProjectorError> {
         let beat = self.heart.wait();
-        let now = self.clock.now();
+        let now = self.steady.now();
         let wake =
             wake_at.map(|at| Duration::from_micros(at.micros().saturating_sub(now.micros())));
         let wait = wake.map_or(beat, |wake| wake.min(beat));
@@ -280,7 +276,7 @@ impl Worker {
             Woken::By(None) => return Err(StoreError::Closed.into()),
             Woken::ByTime => {}
         }
-        self.machine.handle_wake(self.clock.now());
+        self.machine.handle_wake(self.steady.now());
         Ok(())
     }
 
