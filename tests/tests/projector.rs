@@ -348,6 +348,35 @@ async fn a_projector_that_follows_outlives_a_long_lock_on_its_read_model() {
     assert_eq!((ended.events, ended.state), (100, State::Live));
 }
 
+/// A handler that takes long for each batch gave no sign of life until the first commit: its
+/// projector was shown as killed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_long_search_for_a_poison_event_gives_signs_of_life() {
+    let place = Place::with_store(512).await;
+    let first = |event: &ReadEvent| event.position.get() == 1;
+    let read_model = place.path("read.db");
+    let last_sign = Arc::new(AtomicU64::new(0));
+    let seen = Arc::clone(&last_sign);
+    let handler = Counting::default()
+        .with_poison(first)
+        .with_before(move |_| {
+            // The batch, again, and its halves: twelve calls, all before the first commit.
+            std::thread::sleep(HEARTBEAT / 8);
+            let status = status(&read_model).expect("there is a projection");
+            if status.position.is_none() {
+                let after = status.updated_at.micros() - status.started_at.micros();
+                seen.store(after, Ordering::Relaxed);
+            }
+        });
+    let ended = place.run(handler).await.expect("caught up");
+    assert_eq!(ended.parked_aggregates, 1);
+    let last_sign = Duration::from_micros(last_sign.load(Ordering::Relaxed));
+    assert!(
+        last_sign >= HEARTBEAT,
+        "the last sign was after {last_sign:?}"
+    );
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn reading_ahead_waits_for_a_slow_handler() {
     let place = Place::with_store(20_000).await;

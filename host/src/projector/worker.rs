@@ -127,6 +127,10 @@ impl Worker {
             if self.is_stopped() {
                 return Ok(());
             }
+            // Also between calls: the search for an event at fault may take long.
+            if self.heart.is_due() {
+                self.beat()?;
+            }
             match self.machine.poll_output() {
                 Output::Apply(batch) => {
                     let applied = self.apply(&batch)?;
@@ -141,7 +145,9 @@ impl Worker {
                 }
                 Output::Commit(commit) => self.commit(&commit)?,
                 Output::Idle { wake_at } => {
-                    self.beat_if_due()?;
+                    if self.heart.told != Some(self.machine.state()) {
+                        self.beat()?;
+                    }
                     if self.ends_caught_up && self.machine.is_caught_up() {
                         return Ok(());
                     }
@@ -228,13 +234,10 @@ impl Worker {
         }
     }
 
-    /// Gives a sign of life if the last one is old or told another state.
-    fn beat_if_due(&mut self) -> Result<(), ProjectorError> {
+    /// Gives a sign of life, and tells a state that has changed.
+    fn beat(&mut self) -> Result<(), ProjectorError> {
         let state = self.machine.state();
         let changed = self.heart.told != Some(state);
-        if !changed && !self.heart.is_due() {
-            return Ok(());
-        }
         let now = clock::now();
         if !self.session.beat(state, self.caught_up_at(now), now)? {
             self.heart.put_off();
