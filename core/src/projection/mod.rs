@@ -22,8 +22,12 @@ pub mod machine;
 /// below what databases and NATS take.
 pub const MAX_NAME_LEN: usize = 48;
 
+/// How no name begins: SQLite keeps tables with such names to itself.
+pub const RESERVED_PREFIX: &str = "sqlite";
+
 /// The name of a projection or of one of its collections: `[a-z][a-z0-9_]{0,47}`, so that it can
-/// stand in SQL, in a NATS key and in a file's name as it is.
+/// stand in SQL, in a NATS key and in a file's name as it is, and not beginning with
+/// [`RESERVED_PREFIX`].
 #[derive(Clone, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct Name(Arc<str>);
 
@@ -40,7 +44,12 @@ impl Name {
             && bytes.len() <= MAX_NAME_LEN
             && bytes.iter().all(allowed);
         if !valid {
-            return Err(ProjectionNameError {
+            return Err(ProjectionNameError::Invalid {
+                text: shorten(text),
+            });
+        }
+        if text.starts_with(RESERVED_PREFIX) {
+            return Err(ProjectionNameError::Reserved {
                 text: shorten(text),
             });
         }
@@ -74,26 +83,44 @@ impl fmt::Debug for Name {
 
 /// A text that is no name of a projection or a collection.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct ProjectionNameError {
-    /// The text, shortened if it is very long.
-    pub text: String,
+#[non_exhaustive]
+pub enum ProjectionNameError {
+    /// It has what no name has.
+    Invalid {
+        /// The text, shortened if it is very long.
+        text: String,
+    },
+    /// It begins with [`RESERVED_PREFIX`].
+    Reserved {
+        /// The text.
+        text: String,
+    },
 }
 
 impl ProjectionNameError {
     /// The stable code of this fault.
     pub fn code(&self) -> &'static str {
-        "projection-name-invalid"
+        match self {
+            Self::Invalid { .. } => "projection-name-invalid",
+            Self::Reserved { .. } => "projection-name-reserved",
+        }
     }
 }
 
 impl fmt::Display for ProjectionNameError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "`{}` is not a name of a projection or collection: it must begin with a-z and have at \
-             most {MAX_NAME_LEN} of a-z, 0-9 and `_`",
-            self.text
-        )
+        match self {
+            Self::Invalid { text } => write!(
+                f,
+                "`{text}` is not a name of a projection or collection: it must begin with a-z and \
+                 have at most {MAX_NAME_LEN} of a-z, 0-9 and `_`"
+            ),
+            Self::Reserved { text } => write!(
+                f,
+                "`{text}` is not a name of a projection or collection: it must not begin with \
+                 `{RESERVED_PREFIX}`, as tables of SQLite's own do"
+            ),
+        }
     }
 }
 
@@ -235,3 +262,37 @@ impl fmt::Display for Fault {
 }
 
 impl std::error::Error for Fault {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_can_stand_in_sql_as_they_are() {
+        let long = "a".repeat(MAX_NAME_LEN + 1);
+        for (text, code) in [
+            ("a", ""),
+            ("activity_2", ""),
+            ("sqlit", ""),
+            (&long[1..], ""),
+            ("", "projection-name-invalid"),
+            ("2a", "projection-name-invalid"),
+            ("_a", "projection-name-invalid"),
+            ("Activity", "projection-name-invalid"),
+            ("a-b", "projection-name-invalid"),
+            (&long, "projection-name-invalid"),
+            // With `__` behind it, it would begin as SQLite's own tables.
+            ("sqlite", "projection-name-reserved"),
+            ("sqlite_views", "projection-name-reserved"),
+        ] {
+            let found = Name::new(text).map_err(|error| error.code());
+            assert_eq!(found.err().unwrap_or_default(), code, "{text}");
+        }
+        let error = Name::new("sqlite_views").expect_err("reserved");
+        assert_eq!(
+            error.to_string(),
+            "`sqlite_views` is not a name of a projection or collection: it must not begin with \
+             `sqlite`, as tables of SQLite's own do"
+        );
+    }
+}

@@ -355,6 +355,12 @@ mod tests {
             ),
             (said("1", &[], &["../a"]), wrong("../a")),
             (
+                said("1", &[], &["sqlite_stat1"]),
+                "`sqlite_stat1` is not a name of a projection or collection: it must not begin \
+                 with `sqlite`, as tables of SQLite's own do"
+                    .to_owned(),
+            ),
+            (
                 said("1", &[], &[&rude, &rude]),
                 wrong(&format!("\\u{{1b}}[2J{}…", "x".repeat(156))),
             ),

@@ -84,11 +84,15 @@ fn collect_keys<P: Projection>(projection: &P, events: &Batch) -> Result<Keys, R
 ///
 /// # Panics
 ///
-/// When a name is not `[a-z][a-z0-9_]{0,47}`, or no collection is declared.
+/// When a name is not `[a-z][a-z0-9_]{0,47}` or begins with `sqlite`, or no collection is declared.
 pub const fn check_names<P: Projection>() {
     assert!(
         is_name(P::NAME),
         "NAME must begin with a-z and have at most 48 of a-z, 0-9 and _"
+    );
+    assert!(
+        !is_reserved(P::NAME),
+        "NAME must not begin with sqlite, as tables of SQLite's own do"
     );
     assert!(
         !P::COLLECTIONS.is_empty(),
@@ -100,8 +104,16 @@ pub const fn check_names<P: Projection>() {
             is_name(P::COLLECTIONS[index]),
             "each of COLLECTIONS must begin with a-z and have at most 48 of a-z, 0-9 and _"
         );
+        assert!(
+            !is_reserved(P::COLLECTIONS[index]),
+            "none of COLLECTIONS may begin with sqlite, as tables of SQLite's own do"
+        );
         index += 1;
     }
+}
+
+const fn is_reserved(text: &str) -> bool {
+    matches!(text.as_bytes(), [b's', b'q', b'l', b'i', b't', b'e', ..])
 }
 
 const fn is_name(text: &str) -> bool {

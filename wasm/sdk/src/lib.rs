@@ -145,7 +145,7 @@
 //! | keys asked for, and documents changed, in a call | 10 000 each |
 //! | key | 1 to 1024 bytes of UTF-8 |
 //! | document | 1 MiB ([`MAX_DOCUMENT_BYTES`]), one JSON text |
-//! | name of the projection or of a collection | `[a-z][a-z0-9_]{0,47}`, checked while it compiles |
+//! | name of the projection or of a collection | `[a-z][a-z0-9_]{0,47}`, not beginning with `sqlite`; checked while it compiles |
 //! | file of the component | 32 MiB |
 //!
 //! # When something is wrong
@@ -197,7 +197,7 @@ pub const MAX_DOCUMENT_BYTES: usize = 1 << 20;
 ///
 /// The [crate's documentation](crate) has an example and the rules.
 pub trait Projection: Default + 'static {
-    /// The projection's name: `[a-z][a-z0-9_]{0,47}`.
+    /// The projection's name: `[a-z][a-z0-9_]{0,47}`, not beginning with `sqlite`.
     const NAME: &'static str;
 
     /// The plugin's version, for people: `env!("CARGO_PKG_VERSION")`.
@@ -207,7 +207,7 @@ pub trait Projection: Default + 'static {
     /// the plugin.
     const EVENT_TYPES: &'static [&'static str] = &[];
 
-    /// The collections that it reads and writes, each `[a-z][a-z0-9_]{0,47}`.
+    /// The collections that it reads and writes, each a name as the projection's.
     const COLLECTIONS: &'static [&'static str];
 
     /// Takes the configuration, before the first event. By default there is none.
@@ -242,7 +242,7 @@ pub trait Projection: Default + 'static {
 
 /// Makes a [`Projection`] the one that this plugin exports; once in a plugin.
 ///
-/// Natively it only checks the names:
+/// Natively it only checks the names. Neither of these compiles:
 ///
 /// ```compile_fail,E0080
 /// # use cim_plugin::{Documents, Event, Failure, Projection};
@@ -253,6 +253,23 @@ pub trait Projection: Default + 'static {
 ///     const NAME: &str = "Loans"; // does not begin with a-z
 ///     const VERSION: &str = "1";
 ///     const COLLECTIONS: &[&str] = &["loans"];
+/// #   fn apply(&self, _: Event<'_>, _: &mut Documents) -> Result<(), Failure> {
+/// #       Ok(())
+/// #   }
+/// }
+///
+/// cim_plugin::export!(Loans);
+/// ```
+///
+/// ```compile_fail,E0080
+/// # use cim_plugin::{Documents, Event, Failure, Projection};
+/// #[derive(Default)]
+/// struct Loans;
+///
+/// impl Projection for Loans {
+///     const NAME: &str = "loans";
+///     const VERSION: &str = "1";
+///     const COLLECTIONS: &[&str] = &["sqlite_loans"]; // begins as SQLite's own tables do
 /// #   fn apply(&self, _: Event<'_>, _: &mut Documents) -> Result<(), Failure> {
 /// #       Ok(())
 /// #   }
