@@ -11,14 +11,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, Weak};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use cim_core::append::{Append, AppendError, Appended};
 use cim_core::id::AggregateKey;
 use cim_core::projection::machine::{Options, State};
+use cim_core::projection::{Change, Descriptor, DocumentKey};
 use cim_core::subject::SubjectFilter;
 use cim_core::version::{Head, Position};
 use cim_host::projector::{
-    HEARTBEAT, Progress, ProjectionStatus, Projector, ProjectorError, ProjectorOptions, Start,
-    Until,
+    CallError, HEARTBEAT, Handler, Progress, ProjectionStatus, Projector, ProjectorError,
+    ProjectorOptions, Start, Until,
 };
 use cim_host::sqlite::{ReadModel, SqliteStore};
 use cim_host::store::{
@@ -412,6 +414,52 @@ async fn reading_ahead_waits_for_a_slow_handler() {
     let most = most.load(Ordering::Relaxed);
     println!("at most {most} events were read ahead");
     assert!((500..4000).contains(&most), "{most} events were read ahead");
+}
+
+/// What was stored said that reading failed, not why.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn why_a_projection_failed_is_stored_with_its_causes() {
+    let place = Place::with_store(10).await;
+    let handler = Vandal(Counting::default(), place.path("read.db"));
+    let store = Arc::new(SqliteStore::open(&place.store).expect("a store"));
+    let options = ProjectorOptions::default();
+    let projector = Projector::new(store, Box::new(handler), place.read_model(), options);
+    let error = projector.run(Until::CaughtUp).await.expect_err("no table");
+    assert_eq!(
+        error.to_string(),
+        "the read model failed while reading documents"
+    );
+    let (code, message) = place.status().error.expect("an error");
+    assert_eq!(code, "read-model-io");
+    let start = format!("{error}: no such table: counting__types");
+    assert!(message.starts_with(&start), "{message}");
+}
+
+/// Takes a table away before it is read.
+#[derive(Debug)]
+struct Vandal(Counting, PathBuf);
+
+impl Handler for Vandal {
+    fn descriptor(&self) -> &Descriptor {
+        self.0.descriptor()
+    }
+
+    fn identity(&self) -> &str {
+        self.0.identity()
+    }
+
+    fn keys(&mut self, events: &[ReadEvent]) -> Result<Vec<DocumentKey>, CallError> {
+        cim_tests::program::sqlite3(&self.1, "DROP TABLE counting__types");
+        self.0.keys(events)
+    }
+
+    fn apply(
+        &mut self,
+        events: &[ReadEvent],
+        documents: &[Option<Bytes>],
+    ) -> Result<Vec<Change>, CallError> {
+        self.0.apply(events, documents)
+    }
 }
 
 /// A folder with a store, and a place for a read model beside it.

@@ -228,6 +228,18 @@ impl ProjectorError {
         }
     }
 
+    /// What is wrong and its causes, as one line.
+    pub(super) fn with_causes(&self) -> String {
+        let mut told = self.to_string();
+        let mut cause = self.source();
+        while let Some(error) = cause {
+            told.push_str(": ");
+            told.push_str(&error.to_string());
+            cause = error.source();
+        }
+        told
+    }
+
     /// What to do about it, as a sentence without a full stop; `None` where nothing general helps.
     pub fn help(&self) -> Option<&'static str> {
         match self {

@@ -112,7 +112,7 @@ impl Worker {
                 self.progress()
             }
             Err(error) => {
-                let told = error.to_string();
+                let told = error.with_causes();
                 // That it cannot be written either adds nothing to what is wrong already.
                 let why = Some((error.code(), &*told));
                 let _ = self.session.end(State::Failed, None, why, now);

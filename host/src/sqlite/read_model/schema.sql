@@ -34,7 +34,7 @@ CREATE TABLE projections (
     caught_up_at    INTEGER,            -- when the documents were last as new as the store
     stopped_at      INTEGER,            -- when its projector ended; null while one runs or was killed
     error_code      TEXT,               -- why it failed
-    error_message   TEXT
+    error_message   TEXT                -- with its causes
 ) STRICT, WITHOUT ROWID;
 
 -- One row a collection.
