@@ -3,8 +3,9 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use bytes::Bytes;
 use cim_core::projection::{Change, DocumentKey};
@@ -16,7 +17,7 @@ use cim_plugin::Projection;
 use cim_plugin::test::Harness;
 use cim_tests::program::{Ran, cim};
 use cim_tests::random::Random;
-use cim_tests::{plugin, receipt};
+use cim_tests::{cim_binary, plugin, receipt};
 use futures_util::TryStreamExt as _;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -172,6 +173,49 @@ fn documents_are_the_same_natively_and_in_the_sandbox_however_events_are_cut() {
     let events = events(folder.path());
     same_everywhere::<cim_activity::Activity>("activity", &events);
     same_everywhere::<cim_latest::Latest>("latest", &events);
+}
+
+/// The first aggregate that was parked was told, and none after it.
+#[test]
+fn one_that_follows_tells_each_aggregate_that_it_parks() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    run(folder, "init").exits(0);
+    run(folder, "append order order-1 OrderPlaced").exits(0);
+    let mut running = Command::new(cim_binary())
+        .current_dir(folder)
+        .env_remove("CIM_STORE")
+        .args(["projection", "run", "--follow"])
+        .arg(plugin("guest-hostile"))
+        .args(["--config", "\"trap-on-marker\""])
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("`cim` starts");
+    let mut said = BufReader::new(running.stderr.take().expect("a pipe")).lines();
+    let mut says = || said.next().expect("it runs").expect("UTF-8");
+    assert_eq!(says(), "Caught up; new events follow.");
+    for (position, id) in [(2, "order-2"), (3, "order-3")] {
+        let append = format!("append order {id} OrderPlaced --data \"TRAP\"");
+        run(folder, &append).exits(0);
+        assert_eq!(
+            says(),
+            format!(
+                "warning: `local.main.events.order.{id}` is parked, and its documents stand still: \
+                 the event at position {position} faults: the plugin trapped: wasm `unreachable` \
+                 instruction executed"
+            )
+        );
+    }
+    let pid = running.id().to_string();
+    let mut stop = Command::new("kill");
+    Ran::of(stop.args(["-INT", &pid]), "kill").exits(0);
+    assert_eq!(
+        says(),
+        "warning: 2 aggregates are parked: their documents stand still; `cim projection parked \
+         hostile` tells which events, and why"
+    );
+    assert!(running.wait().expect("it ends").success());
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use cim_core::projection::Limits;
-use cim_core::projection::machine::{Options, Projection, State, StoreEvent};
+use cim_core::projection::machine::{Options, ParkedEvent, Projection, State, StoreEvent};
 use cim_core::version::Position;
 use futures_util::future::BoxFuture;
 use tokio::sync::watch;
@@ -75,6 +75,8 @@ pub struct Progress {
     pub events: u64,
     /// How many aggregates are parked.
     pub parked_aggregates: usize,
+    /// The events that have just parked an aggregate each, with their causes.
+    pub newly_parked: Vec<ParkedEvent>,
 }
 
 impl Progress {

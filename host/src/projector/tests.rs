@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use cim_core::append::Append;
@@ -77,6 +77,27 @@ async fn a_projector_that_follows_handles_what_is_appended_until_it_is_stopped()
     let ended = running.await.expect("no panic").expect("stopped");
     assert_eq!(ended.events, 5);
     assert!(place.status().stopped_at.is_some());
+}
+
+#[tokio::test]
+async fn progress_tells_each_aggregate_once_when_it_is_parked() {
+    let place = Place::new();
+    place.append(1, "A", 1).await;
+    place.append(2, "Poison", 2).await;
+    place.append(1, "Poison", 1).await;
+    place.append(1, "A", 1).await;
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let listener = Arc::clone(&told);
+    let projector = place
+        .projector(Types::default())
+        .with_progress(move |progress| {
+            let parked = progress.newly_parked.iter();
+            let mut told = listener.lock().expect("no panic");
+            told.extend(parked.map(|event| event.position.get()));
+        });
+    let ended = projector.run(Until::CaughtUp).await.expect("caught up");
+    assert_eq!((ended.parked_aggregates, ended.newly_parked), (2, vec![]));
+    assert_eq!(*told.lock().expect("no panic"), [2, 4]);
 }
 
 #[tokio::test]

@@ -1,10 +1,13 @@
 //! The thread of a projector: it does what the machine says.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use cim_core::projection::Change;
-use cim_core::projection::machine::{Commit, Delivery, InvalidEvent, Output, Projection, State};
+use cim_core::projection::machine::{
+    Commit, Delivery, InvalidEvent, Output, ParkReason, ParkedEvent, Projection, State,
+};
 use cim_core::time::Timestamp;
 use cim_core::version::Position;
 use tokio::runtime::Handle;
@@ -221,10 +224,11 @@ impl Worker {
             && self.chunks.is_empty();
         match self.session.commit(commit, is_new.then_some(now), now) {
             Ok(()) => {
+                let newly_parked = self.newly_parked(commit);
                 self.machine.handle_committed(self.steady.now());
                 self.events += commit.events;
                 self.heart.told(commit.state);
-                self.tell_progress()
+                self.tell_progress(newly_parked)
             }
             Err(NotCommitted::Fault(fault)) => {
                 self.machine.handle_commit_failed(fault, self.steady.now());
@@ -232,6 +236,18 @@ impl Worker {
             }
             Err(NotCommitted::Fenced(error)) => Err(error),
         }
+    }
+
+    /// The first event of each aggregate that `commit` parks.
+    fn newly_parked(&self, commit: &Commit) -> Vec<ParkedEvent> {
+        let mut seen = HashSet::new();
+        let parked = commit.parked.iter();
+        parked
+            .filter(|event| event.reason != ParkReason::Diverted)
+            .filter(|event| !self.machine.is_parked(&event.aggregate))
+            .filter(|event| seen.insert(&event.aggregate))
+            .cloned()
+            .collect()
     }
 
     /// Gives a sign of life, and tells a state that has changed.
@@ -245,7 +261,7 @@ impl Worker {
         }
         self.heart.told(state);
         if changed {
-            self.tell_progress()?;
+            self.tell_progress(Vec::new())?;
         }
         Ok(())
     }
@@ -287,11 +303,14 @@ impl Worker {
         self.stopped.has_changed().is_err()
     }
 
-    fn tell_progress(&mut self) -> Result<(), ProjectorError> {
+    fn tell_progress(&mut self, newly_parked: Vec<ParkedEvent>) -> Result<(), ProjectorError> {
         if self.on_progress.is_none() {
             return Ok(());
         }
-        let progress = self.progress()?;
+        let progress = Progress {
+            newly_parked,
+            ..self.progress()?
+        };
         if let Some(tell) = &mut self.on_progress {
             tell(&progress);
         }
@@ -310,6 +329,7 @@ impl Worker {
             last: self.last.max(position),
             events: self.events,
             parked_aggregates: self.machine.parked(),
+            newly_parked: Vec::new(),
         })
     }
 }

@@ -366,6 +366,11 @@ impl<E: StoreEvent> Projection<E> {
         self.parked.len()
     }
 
+    /// Whether an aggregate is parked.
+    pub fn is_parked(&self, aggregate: &AggregateKey) -> bool {
+        self.parked.contains(aggregate)
+    }
+
     /// Whether all that was delivered is committed.
     pub fn is_drained(&self) -> bool {
         self.checkpoint == self.delivered

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use cim_core::projection::Name;
-use cim_core::projection::machine::State;
+use cim_core::projection::machine::{ParkedEvent, State};
 use clap::Args;
 use futures_util::future::BoxFuture;
 use indicatif::ProgressBar;
@@ -16,6 +16,7 @@ use super::{command, path};
 use crate::cli::failure::Failure;
 use crate::cli::output::{Output, count, progress, say};
 use crate::cli::place::{Absent, Place};
+use crate::cli::show::plain;
 use crate::plugin::{Plugin, PluginError, PluginOptions};
 use crate::projector::{
     Handler as _, Progress, Projector, ProjectorError, ProjectorOptions, Start, Until,
@@ -101,7 +102,7 @@ impl Run {
             name: name.clone(),
             follow: self.follow,
             bar: bar.clone(),
-            told: None,
+            caught_up: false,
         };
         let projector = Projector::new(store.clone(), Box::new(handler), read_model, options)
             .with_progress(move |progress| talk.tell(progress));
@@ -231,8 +232,8 @@ struct Talk {
     name: Name,
     follow: bool,
     bar: ProgressBar,
-    /// The last state that was told.
-    told: Option<State>,
+    /// Whether it was told so last.
+    caught_up: bool,
 }
 
 impl Talk {
@@ -242,21 +243,31 @@ impl Talk {
         self.bar.set_position(progress.events);
         self.bar
             .set_message(format!("{}: {}, {lag} behind", self.name, progress.state));
-        // At the end of a run that has one, the same is said once more.
-        if !self.follow || self.told == Some(progress.state) {
+        // A run that has an end tells all of it there.
+        if !self.follow {
             return;
         }
+        for event in &progress.newly_parked {
+            let ParkedEvent {
+                aggregate,
+                position,
+                reason,
+                ..
+            } = event;
+            self.say(&plain(&format!(
+                "warning: `{aggregate}` is parked, and its documents stand still: the event at \
+                 position {position} {reason}"
+            )));
+        }
         let caught_up = progress.state != State::CatchingUp;
-        if caught_up && matches!(self.told, None | Some(State::CatchingUp)) {
+        if caught_up && !self.caught_up {
             self.say("Caught up; new events follow.");
+            if progress.parked_aggregates > 0 {
+                let parked = stand_still(progress.parked_aggregates);
+                self.say(&format!("warning: {parked}"));
+            }
         }
-        if progress.state == State::Parked {
-            self.say(&format!(
-                "warning: {}",
-                stand_still(progress.parked_aggregates)
-            ));
-        }
-        self.told = Some(progress.state);
+        self.caught_up = caught_up;
     }
 
     /// Says it above the bar.
