@@ -13,13 +13,15 @@ use std::sync::Arc;
 use bytes::Bytes;
 use cim_activity::Activity;
 use cim_core::append::Append;
-use cim_core::projection::{Change, Descriptor, DocumentKey, Name};
-use cim_core::version::ExpectedVersion;
+use cim_core::projection::{Change, Descriptor, DocumentKey, Fault, Limits, Name};
+use cim_core::version::{ExpectedVersion, Position};
 use cim_host::plugin::{Interruption, Plugin, PluginOptions};
 use cim_host::projector::{CallError, Handler, Projector, ProjectorOptions, Until};
 use cim_host::sqlite::{ReadModel, SqliteStore};
 use cim_host::store::{Delivery, EventStore, ReadEvent};
-use cim_plugin::test::Native;
+use cim_plugin::bindings::cim::plugin::types::Batch;
+use cim_plugin::guest;
+use cim_plugin::test::{Native, columns};
 use common::{Events, compare, key, time};
 use futures_util::StreamExt as _;
 use tokio::runtime::Runtime;
@@ -90,21 +92,54 @@ fn plugins(runtime: &Runtime, store: &Arc<dyn EventStore>, folder: &Path, count:
             wanted,
             count,
             |_| run(Box::new(activity.handler(Bytes::new()).expect("a handler"))),
-            |_| {
-                run(Box::new(NativeActivity(
-                    Native::new(b"").expect("an instance"),
-                )))
-            },
+            |_| run(Box::new(NativeActivity::new())),
         );
     }
 }
 
-/// `activity` as a native handler.
-struct NativeActivity(Native<Activity>);
+/// `activity` as a native handler that does what the sandbox does, but for crossing the border:
+/// columns are packed once for a batch, and the engine checks the answers.
+struct NativeActivity {
+    activity: Activity,
+    descriptor: Descriptor,
+    limits: Limits,
+    /// The last batch, and the position of its first event.
+    packed: Option<(Position, Batch)>,
+}
+
+impl NativeActivity {
+    fn new() -> Self {
+        let native = Native::<Activity>::new(b"").expect("an instance");
+        Self {
+            activity: Activity,
+            descriptor: native.descriptor().clone(),
+            limits: Limits::default(),
+            packed: None,
+        }
+    }
+
+    /// The columns of these events, for a call of `activity`.
+    fn with<R>(
+        &mut self,
+        events: &[ReadEvent],
+        call: impl FnOnce(&Activity, &Batch) -> R,
+    ) -> Result<R, Fault> {
+        let first = events[0].position;
+        let batch = match self.packed.take() {
+            Some((packed, batch)) if packed == first && batch.type_of.len() == events.len() => {
+                batch
+            }
+            _ => columns::pack(events.iter().map(|read| (read.position, &read.event)))?,
+        };
+        let answer = call(&self.activity, &batch);
+        self.packed = Some((first, batch));
+        Ok(answer)
+    }
+}
 
 impl Handler for NativeActivity {
     fn descriptor(&self) -> &Descriptor {
-        self.0.descriptor()
+        &self.descriptor
     }
 
     fn identity(&self) -> &str {
@@ -112,9 +147,11 @@ impl Handler for NativeActivity {
     }
 
     fn keys(&mut self, events: &[ReadEvent]) -> Result<Vec<DocumentKey>, CallError> {
-        Ok(self
-            .0
-            .keys(events.iter().map(|read| (read.position, &read.event)))?)
+        let keys = self.with(events, guest::keys)?;
+        Ok(columns::unpack_keys(
+            keys.expect("sound events"),
+            &self.limits,
+        )?)
     }
 
     fn apply(
@@ -122,8 +159,10 @@ impl Handler for NativeActivity {
         events: &[ReadEvent],
         documents: &[Option<Bytes>],
     ) -> Result<Vec<Change>, CallError> {
-        let events = events.iter().map(|read| (read.position, &read.event));
-        Ok(self.0.apply(events, documents)?)
+        let read = columns::pack_documents(documents, &self.limits)?;
+        let apply = |activity: &Activity, batch: &Batch| guest::apply(activity, batch, read);
+        let changes = self.with(events, apply)?.expect("sound events");
+        Ok(columns::unpack_changes(changes, &self.limits)?)
     }
 }
 

@@ -1,9 +1,8 @@
-//! The host's columns as the plugin's own types, and back.
+//! The host's columns as the plugin's own types, and back. What they say is not checked here.
 
 use bytes::Bytes;
 use cim_core::event::RecordedEvent;
-use cim_core::projection::check::Checks;
-use cim_core::projection::{Change, DocumentKey, Fault, columns};
+use cim_core::projection::{Change, DocumentKey, Fault, Limits, columns};
 use cim_core::version::Position;
 
 use crate::bindings::cim::plugin::types::{Batch, Changes, Documents, KeySet};
@@ -13,7 +12,7 @@ use crate::bindings::cim::plugin::types::{Batch, Changes, Documents, KeySet};
 /// # Errors
 ///
 /// As the host's packing.
-pub(super) fn pack<'a>(
+pub fn pack<'a>(
     events: impl IntoIterator<Item = (Position, &'a RecordedEvent)>,
 ) -> Result<Batch, Fault> {
     let columns::Batch {
@@ -55,15 +54,16 @@ pub(super) fn pack<'a>(
 }
 
 /// Packs documents in the order of the keys that asked for them.
-pub(super) fn pack_documents(
-    documents: &[Option<Bytes>],
-    checks: &Checks,
-) -> Result<Documents, Fault> {
+///
+/// # Errors
+///
+/// As the host's packing.
+pub fn pack_documents(documents: &[Option<Bytes>], limits: &Limits) -> Result<Documents, Fault> {
     let columns::Documents {
         present,
         document_ends,
         documents,
-    } = columns::Documents::pack(documents, checks.limits())?;
+    } = columns::Documents::pack(documents, limits)?;
     Ok(Documents {
         present,
         document_ends,
@@ -71,8 +71,12 @@ pub(super) fn pack_documents(
     })
 }
 
-/// Unpacks and checks the keys that a plugin asks for.
-pub(super) fn unpack_keys(set: KeySet, checks: &Checks) -> Result<Vec<DocumentKey>, Fault> {
+/// Unpacks the keys that a plugin asks for.
+///
+/// # Errors
+///
+/// As the host's unpacking.
+pub fn unpack_keys(set: KeySet, limits: &Limits) -> Result<Vec<DocumentKey>, Fault> {
     let KeySet {
         collections,
         collection_of,
@@ -85,13 +89,15 @@ pub(super) fn unpack_keys(set: KeySet, checks: &Checks) -> Result<Vec<DocumentKe
         key_ends,
         keys,
     };
-    let keys = set.unpack(checks.limits())?;
-    checks.keys(&keys)?;
-    Ok(keys)
+    set.unpack(limits)
 }
 
-/// Unpacks and checks the changes that a plugin makes.
-pub(super) fn unpack_changes(changes: Changes, checks: &Checks) -> Result<Vec<Change>, Fault> {
+/// Unpacks the changes that a plugin makes.
+///
+/// # Errors
+///
+/// As the host's unpacking.
+pub fn unpack_changes(changes: Changes, limits: &Limits) -> Result<Vec<Change>, Fault> {
     let Changes {
         collections,
         collection_of,
@@ -110,7 +116,5 @@ pub(super) fn unpack_changes(changes: Changes, checks: &Checks) -> Result<Vec<Ch
         document_ends,
         documents,
     };
-    let changes = changes.unpack(checks.limits())?;
-    checks.changes(&changes)?;
-    Ok(changes)
+    changes.unpack(limits)
 }

@@ -11,7 +11,8 @@
 //! [`history`] records [`TestEvent`]s as a store would, a [`Harness`] keeps the documents, and
 //! [`assert_cuts_agree`] shows that they do not depend on how the host cuts the events into batches.
 
-mod columns;
+#[doc(hidden)]
+pub mod columns;
 mod cuts;
 mod event;
 mod harness;

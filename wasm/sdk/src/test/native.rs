@@ -59,7 +59,9 @@ impl<P: Projection> Native<P> {
         events: impl IntoIterator<Item = (Position, &'a RecordedEvent)>,
     ) -> Result<Vec<DocumentKey>, Fault> {
         let keys = guest::keys(&self.projection, &columns::pack(events)?).map_err(fault)?;
-        columns::unpack_keys(keys, &self.checks)
+        let keys = columns::unpack_keys(keys, self.checks.limits())?;
+        self.checks.keys(&keys)?;
+        Ok(keys)
     }
 
     /// The changes that these events make; `documents` stand in the order of the keys.
@@ -73,9 +75,11 @@ impl<P: Projection> Native<P> {
         documents: &[Option<Bytes>],
     ) -> Result<Vec<Change>, Fault> {
         let events = columns::pack(events)?;
-        let read = columns::pack_documents(documents, &self.checks)?;
+        let read = columns::pack_documents(documents, self.checks.limits())?;
         let changes = guest::apply(&self.projection, &events, read).map_err(fault)?;
-        columns::unpack_changes(changes, &self.checks)
+        let changes = columns::unpack_changes(changes, self.checks.limits())?;
+        self.checks.changes(&changes)?;
+        Ok(changes)
     }
 }
 
