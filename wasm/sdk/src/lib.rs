@@ -62,19 +62,29 @@
 //!
 //! # Make it a component
 //!
-//! A plugin is a library with these lines in its `Cargo.toml`:
+//! A plugin is a library with these lines in its `Cargo.toml`. This crate is on no registry yet: the
+//! path is that of CIM's sources on your machine, seen from the plugin.
 //!
 //! ```toml
 //! [lib]
 //! crate-type = ["cdylib", "rlib"] # the first for the component, the second for tests
 //!
 //! [dependencies]
-//! cim-plugin = "0.1"
+//! cim-plugin = { path = "../cim/wasm/sdk" }
 //! serde = { version = "1", features = ["derive"] }
 //!
 //! [dev-dependencies]
-//! cim-plugin = { version = "0.1", features = ["test"] }
+//! cim-plugin = { path = "../cim/wasm/sdk", features = ["test"] }
+//!
+//! [profile.release]
+//! overflow-checks = true # a sum that overflows traps: its event is parked, and no document is wrong
+//! panic = "abort"        # as a trap ends the call anyway
+//! lto = "fat"            # with the next two, a smaller and faster component
+//! codegen-units = 1
+//! strip = true
 //! ```
+//!
+//! In a workspace, the profile belongs into the `Cargo.toml` at its root.
 //!
 //! Build it for `wasm32-unknown-unknown`, a target without an operating system, in release; then
 //! make the module a component with `wasm-tools component new`. In CIM's own workspace

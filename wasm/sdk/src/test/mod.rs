@@ -5,7 +5,7 @@
 //!
 //! ```toml
 //! [dev-dependencies]
-//! cim-plugin = { version = "0.1", features = ["test"] }
+//! cim-plugin = { path = "../cim/wasm/sdk", features = ["test"] }
 //! ```
 //!
 //! [`history`] records [`TestEvent`]s as a store would, a [`Harness`] keeps the documents, and
