@@ -220,7 +220,12 @@ pub trait Projection: Default + 'static {
     /// The collections that it reads and writes, each a name as the projection's.
     const COLLECTIONS: &'static [&'static str];
 
-    /// Takes the configuration, before the first event. By default there is none.
+    /// Takes the configuration, before the first event: the JSON text that was given with
+    /// `cim projection run --config`, byte for byte, or no bytes without one. By default the plugin
+    /// takes none and refuses any.
+    ///
+    /// Another configuration would make other documents, so the host keeps its hash with them: with
+    /// other bytes, be it a space, the projection has to start over.
     ///
     /// # Errors
     ///

@@ -25,7 +25,8 @@ pub struct Harness<P> {
 }
 
 impl<P: Projection> Harness<P> {
-    /// A plugin with this configuration, and no documents yet. Most plugins take none: `b""`.
+    /// A plugin with this configuration, a JSON text, and no documents yet. Most plugins take none:
+    /// `b""`.
     pub fn new(config: impl Into<Vec<u8>>) -> Self {
         Self {
             config: config.into(),
