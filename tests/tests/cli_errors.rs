@@ -380,6 +380,8 @@ const PROJECTIONS: &[Case] = &[
     (2, "projection run"),
     (2, "projection run text.wasm --once --follow"),
     (2, "projection run text.wasm --time-limit-ms 0"),
+    (2, "projection run text.wasm --fuel 0"),
+    (2, "projection run text.wasm --fuel 1 --time-limit-ms 1"),
     (2, "projection run text.wasm --memory-limit-mib 4097"),
     (2, "projection run text.wasm --into views.db"),
     (2, "projection run text.wasm --into sqlite:"),

@@ -15,7 +15,7 @@ use bytes::Bytes;
 use cim_core::projection::check::Checks;
 use cim_core::projection::machine::Options;
 use cim_core::projection::{Change, Fault, Limits};
-use cim_host::plugin::{Plugin, PluginError, PluginLimits, PluginOptions};
+use cim_host::plugin::{Interruption, Plugin, PluginError, PluginLimits, PluginOptions};
 use cim_host::projector::{CallError, Handler as _, Projector, ProjectorOptions, Until};
 use cim_host::sqlite::{ReadModel, SqliteStore};
 use cim_host::store::{EventStore as _, Query, ReadEvent};
@@ -237,7 +237,63 @@ async fn each_limit_holds() {
         assert_sound(&hostile, &events);
     }
     assert_eq!(wrong, [""; 0]);
+    fuel_stops_a_loop_at_the_same_place(&events);
     a_projector_reads_no_more_than_is_allowed(&hostile, most).await;
+}
+
+/// With 100 events a call may take 1010 million units, wherever it runs.
+fn fuel_stops_a_loop_at_the_same_place(events: &[ReadEvent]) {
+    let cache = tempfile::tempdir().expect("a folder");
+    let options = PluginOptions {
+        cache: Some(cache.path().to_owned()),
+        interruption: Interruption::Fuel,
+        ..PluginOptions::default()
+    };
+    let hostile = Plugin::load(&plugin("guest-hostile"), &options).expect("a plugin");
+    assert_sound(&hostile, events);
+    for (mode, fuel) in [
+        ("loop", 1_010_000_000),
+        ("loop-in-keys", 1_010_000_000),
+        ("loop-in-init", 1_000_000_000_u64),
+    ] {
+        let started = Instant::now();
+        let fault = run(&hostile, mode, events).expect_err("it has no end");
+        let took = started.elapsed();
+        println!("{mode:<22} {:>4} ms, by fuel", took.as_millis());
+        let message = format!("the plugin took more than {fuel} units of fuel");
+        assert_eq!((&*fault.code, fault.message), ("out-of-fuel", message));
+        assert!(took < LONGEST, "{mode} took {took:?}");
+    }
+    assert_sound(&hostile, events);
+    // What a call needs is counted, not measured: a unit less is always too little.
+    let exact = |fuel| {
+        let limits = PluginLimits {
+            fuel,
+            fuel_per_event: 0,
+            ..PluginLimits::default()
+        };
+        let options = PluginOptions {
+            limits,
+            ..options.clone()
+        };
+        let hostile = Plugin::load(&plugin("guest-hostile"), &options).expect("a plugin");
+        run(&hostile, "sound", events).map_err(|fault| fault.code)
+    };
+    let (mut too_little, mut enough) = (10_000, 100_000_000);
+    while enough - too_little > 1 {
+        let middle = u64::midpoint(too_little, enough);
+        match exact(middle) {
+            Ok(_) => enough = middle,
+            Err(code) => {
+                assert_eq!(code, "out-of-fuel");
+                too_little = middle;
+            }
+        }
+    }
+    for _ in 0..3 {
+        assert!(exact(enough).is_ok());
+        assert_eq!(exact(too_little).expect_err("too little"), "out-of-fuel");
+    }
 }
 
 /// The plugin asks 1500 times for a document of 1 MiB, which its first event puts.

@@ -219,6 +219,32 @@ fn one_that_follows_tells_each_aggregate_that_it_parks() {
 }
 
 #[test]
+fn fuel_stops_a_call_by_what_it_computes() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    run(folder, "init").exits(0);
+    run(folder, "append order order-1 OrderPlaced").exits(0);
+    let hostile = plugin("guest-hostile");
+    let hostile = format!("projection run {} --config \"loop\"", hostile.display());
+    run(folder, &format!("{hostile} --fuel 5000000")).exits(0);
+    let parked = run(folder, "projection parked hostile --json").exits(0);
+    let parked = &parked.json()["events"][0];
+    assert_eq!(
+        (&parked["code"], &parked["message"]),
+        (
+            &"out-of-fuel".into(),
+            &"the plugin took more than 5100000 units of fuel".into()
+        )
+    );
+    let refused = run(folder, &format!("{hostile} --fuel 1")).exits(1);
+    let said = refused.stderr;
+    assert!(
+        said.ends_with("took more than 1 units of fuel\nhelp: allow more with `--fuel`\n"),
+        "{said}"
+    );
+}
+
+#[test]
 fn another_configuration_is_refused_until_it_starts_over() {
     let folder = tempfile::tempdir().expect("a folder");
     let folder = folder.path();

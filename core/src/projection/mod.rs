@@ -244,8 +244,8 @@ impl Limits {
 /// Why a handler's call had no result.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Fault {
-    /// Stable, in kebab-case: `trapped`, `out-of-time`, `out-of-memory`, `too-many-changes`,
-    /// `documents-too-large`, or what the handler itself says.
+    /// Stable, in kebab-case: `trapped`, `out-of-time`, `out-of-fuel`, `out-of-memory`,
+    /// `too-many-changes`, `documents-too-large`, or what the handler itself says.
     pub code: String,
     /// What is wrong, as a sentence without a full stop.
     pub message: String,

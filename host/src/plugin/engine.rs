@@ -41,6 +41,7 @@ pub(super) fn make(
     config
         .allocation_strategy(InstanceAllocationStrategy::Pooling(pool))
         .epoch_interruption(interruption == Interruption::Epochs)
+        .consume_fuel(interruption == Interruption::Fuel)
         .max_wasm_stack(limits.stack_bytes)
         .cranelift_nan_canonicalization(true)
         .wasm_relaxed_simd(false)

@@ -40,6 +40,11 @@ pub(super) fn of(
                     format!("the plugin ran longer than {time} ms"),
                 )
             }
+            Trap::OutOfFuel => {
+                let fuel = limits.call_fuel(events);
+                let message = format!("the plugin took more than {fuel} units of fuel");
+                fault("out-of-fuel", message)
+            }
             Trap::StackOverflow => {
                 let stack = limits.stack_bytes >> 10;
                 let message = format!("the plugin wanted more than {stack} KiB of stack");

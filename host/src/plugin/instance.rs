@@ -6,13 +6,27 @@ use wasmtime::{Engine, ResourceLimiter, Store, Trap};
 use super::bindings::{ProjectionPlugin, ProjectionPluginPre};
 use super::engine::{MAX_TABLE, ticks};
 use super::fault;
-use super::options::PluginLimits;
+use super::options::{Interruption, PluginLimits};
 
 /// What instances are made from, and what they may use.
 pub(super) struct Sandbox {
     pub(super) limits: PluginLimits,
+    pub(super) interruption: Interruption,
     pub(super) engine: Engine,
     pub(super) exports: ProjectionPluginPre<Memory>,
+}
+
+impl Sandbox {
+    /// Gives a store what the next call may use.
+    fn allow(&self, store: &mut Store<Memory>, events: usize) {
+        match self.interruption {
+            Interruption::Epochs => store.set_epoch_deadline(ticks(self.limits.call_time(events))),
+            Interruption::Fuel => store
+                .set_fuel(self.limits.call_fuel(events))
+                .expect("the engine counts fuel"),
+            Interruption::Nothing => {}
+        }
+    }
 }
 
 /// An instance. It is unusable after a call that trapped.
@@ -55,7 +69,7 @@ impl Instance {
         store.limiter(|memory| memory);
         store.set_hostcall_fuel(limits.answer_bytes);
         // Instantiating may run code of the plugin too.
-        store.set_epoch_deadline(ticks(limits.call_time(0)));
+        sandbox.allow(&mut store, 0);
         match sandbox.exports.instantiate(&mut store) {
             Ok(exports) => Ok(Self { store, exports }),
             // What compiled can be instantiated, unless its own code stops it or the host has no
@@ -75,8 +89,7 @@ impl Instance {
         function: impl FnOnce(&ProjectionPlugin, &mut Store<Memory>) -> wasmtime::Result<T>,
     ) -> Result<T, Fault> {
         let limits = &sandbox.limits;
-        self.store
-            .set_epoch_deadline(ticks(limits.call_time(events)));
+        sandbox.allow(&mut self.store, events);
         function(&self.exports, &mut self.store)
             .map_err(|error| fault::of(&error, self.store.data().refused, limits, events))
     }

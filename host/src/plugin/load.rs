@@ -76,6 +76,7 @@ impl Plugin {
             })?;
         let sandbox = Sandbox {
             limits: options.limits,
+            interruption: options.interruption,
             engine,
             exports,
         };

@@ -35,6 +35,12 @@ pub struct PluginLimits {
     pub time: Duration,
     /// The further time for each event, 20 µs by default: some five times what folding one takes.
     pub time_per_event: Duration,
+    /// What a call may compute whatever its events, for [`Interruption::Fuel`]: in units of
+    /// wasmtime's fuel, about one for each instruction. 1000 million by default: ordinary code takes
+    /// some 250 ms for it.
+    pub fuel: u64,
+    /// The further fuel for each event, 100 000 by default: some five times what folding one takes.
+    pub fuel_per_event: u64,
     /// The memory of an instance in bytes, 64 MiB by default: far more than a batch with its
     /// documents.
     pub memory_bytes: usize,
@@ -57,6 +63,8 @@ impl Default for PluginLimits {
         Self {
             time: Duration::from_millis(250),
             time_per_event: Duration::from_micros(20),
+            fuel: 1_000_000_000,
+            fuel_per_event: 100_000,
             memory_bytes: 64 << 20,
             stack_bytes: 512 << 10,
             answer_bytes: 16 << 20,
@@ -72,13 +80,24 @@ impl PluginLimits {
         let events = u32::try_from(events).unwrap_or(u32::MAX);
         self.time + self.time_per_event * events
     }
+
+    /// The fuel of a call with so many events.
+    pub(super) fn call_fuel(&self, events: usize) -> u64 {
+        let events = u64::try_from(events).unwrap_or(u64::MAX);
+        self.fuel
+            .saturating_add(self.fuel_per_event.saturating_mul(events))
+    }
 }
 
 /// How a call that takes too long is stopped.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Interruption {
-    /// By a deadline, which the compiled code looks at.
+    /// By a deadline, which the compiled code looks at. Where it is stopped depends on how fast and
+    /// how busy the machine is.
     Epochs,
+    /// By counting what it computes: on every machine the same calls are stopped, so the same events
+    /// are parked. Slower, and no limit of time.
+    Fuel,
     /// Not at all: for plugins that are trusted as native code is. Faster.
     Nothing,
 }

@@ -148,7 +148,7 @@
 //!
 //! | what | limit |
 //! |---|---|
-//! | time of a call | 250 ms and 20 µs for each event |
+//! | time of a call | 250 ms and 20 µs for each event, or the fuel that the host allows |
 //! | memory; stack | 64 MiB; 512 KiB |
 //! | bytes that come back from a call | 16 MiB |
 //! | bytes of documents that a call reads | 32 MiB |

@@ -17,7 +17,7 @@ use crate::cli::failure::Failure;
 use crate::cli::output::{Output, count, progress, say};
 use crate::cli::place::{Absent, Place};
 use crate::cli::show::plain;
-use crate::plugin::{Plugin, PluginError, PluginOptions};
+use crate::plugin::{Interruption, Plugin, PluginError, PluginOptions};
 use crate::projector::{
     Handler as _, Progress, Projector, ProjectorError, ProjectorOptions, Start, Until,
 };
@@ -56,6 +56,10 @@ pub(crate) struct Run {
     /// The time that a call of the plugin may take, besides 20 µs for each event; 250 by default
     #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u64).range(1..=MAX_TIME_MS))]
     time_limit_ms: Option<u64>,
+    /// Limit calls by what they compute instead, so that every machine stops the same ones: in
+    /// units of fuel, besides 100 000 for each event; 1000000000 is some 250 ms
+    #[arg(long, value_name = "UNITS", conflicts_with = "time_limit_ms", value_parser = clap::value_parser!(u64).range(1..=MAX_FUEL))]
+    fuel: Option<u64>,
     /// The memory that the plugin may take, half of it for documents that it reads; 64 by default
     #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u32).range(1..=MAX_MEMORY_MIB))]
     memory_limit_mib: Option<u32>,
@@ -66,6 +70,9 @@ pub(crate) struct Run {
 
 /// The longest time limit that is taken: an hour.
 const MAX_TIME_MS: u64 = 3_600_000;
+
+/// The most fuel that is taken: some hour, too.
+const MAX_FUEL: u64 = 10_000_000_000_000;
 
 /// The largest memory limit that is taken: all that 32 bits address.
 const MAX_MEMORY_MIB: i64 = 4096;
@@ -118,6 +125,10 @@ impl Run {
         if let Some(limit) = self.time_limit_ms {
             options.limits.time = Duration::from_millis(limit);
         }
+        if let Some(fuel) = self.fuel {
+            options.interruption = Interruption::Fuel;
+            options.limits.fuel = fuel;
+        }
         if let Some(limit) = self.memory_limit_mib {
             let bytes = u64::from(limit) << 20;
             options.limits.memory_bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
@@ -157,6 +168,9 @@ impl Run {
         let help = match &error {
             PluginError::Fault { fault, .. } if fault.code == "out-of-time" => {
                 Some("allow more with `--time-limit-ms`")
+            }
+            PluginError::Fault { fault, .. } if fault.code == "out-of-fuel" => {
+                Some("allow more with `--fuel`")
             }
             PluginError::Fault { fault, .. } if fault.code == "out-of-memory" => {
                 Some("allow more with `--memory-limit-mib`")
