@@ -1,13 +1,17 @@
 //! `cim import`.
 
+#[cfg(feature = "jetstream")]
+mod stream;
+
 use std::fs::File;
 use std::io::{self, Cursor, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use cim_core::export::{ExportError, ExportHeader, ExportReader};
+use cim_core::subject::SubjectFilter;
 use clap::{Args, ValueEnum};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::failure::{Exit, Failure};
 use super::output::{Output, count, progress, say};
@@ -21,18 +25,27 @@ Examples:
       --type-field concept:name --time-field time:timestamp
   cim import events.jsonl --format jsonl --entity order --id-field /order/id --type-field type --time-field at
   cim import export.jsonl --format cim
+  cim import nats://localhost:4222/OLD_EVENTS --format cim-headers
+  cim import nats://localhost:4222/KEYS_EVENTS --format cim-headers \\
+      --subject 'keys.events.{entity}.{operation}' --id-field /key_id
 
 The whole file is checked before anything is written. The same file again appends nothing; a grown
 one appends the rest; an import that was stopped goes on where it was. Events are
 stored in steps of at most 1000, within a step by aggregate. CSV and JSON lines are held in memory
-while they are ordered, about three times the size of the file.")]
+while they are ordered, about three times the size of the file.
+
+The format cim-headers is a stream of messages with the headers of events (CIM-Event-Id,
+CIM-Correlation-Id, CIM-Causation-Id, CIM-Event-Type, CIM-Timestamp, CIM-Source, Nats-Msg-Id) and
+without a chain. They are stored in the order of the stream and keep ids, times, sources and bodies;
+times finer than microseconds are cut. Subjects are built like those of the store, or as --subject
+says; --id-field names the field of the body with the aggregate's id, for subjects without one.")]
 pub(crate) struct Import {
-    /// The file, or `-` for standard input
+    /// The file, `-` for standard input, or the URL of a stream
     file: PathBuf,
     /// What the file is; by default told from its name and first line
     #[arg(long)]
     format: Option<Format>,
-    /// The entity of the file's aggregates
+    /// The entity of the aggregates
     #[arg(long)]
     entity: Option<String>,
     /// The column or field with the aggregate's id
@@ -47,7 +60,13 @@ pub(crate) struct Import {
     /// Encode every id as base64url, for ids that are no tokens
     #[arg(long)]
     id_encode: bool,
-    /// What to do with a new row that is older than its aggregate's last event
+    /// How the subjects of a stream are built, if not as those of the store
+    #[arg(long, value_name = "TEMPLATE")]
+    subject: Option<String>,
+    /// Which messages of a stream are imported; all by default
+    #[arg(long, value_name = "SUBJECT")]
+    filter: Option<SubjectFilter>,
+    /// What to do with a new event that is older than its aggregate's last event
     #[arg(long, value_enum, default_value = "refuse")]
     late: LateArg,
     /// Print one JSON document
@@ -60,6 +79,8 @@ enum Format {
     Csv,
     Jsonl,
     Cim,
+    #[cfg(feature = "jetstream")]
+    CimHeaders,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
@@ -68,8 +89,30 @@ enum LateArg {
     Append,
 }
 
+impl From<LateArg> for Late {
+    fn from(late: LateArg) -> Self {
+        match late {
+            LateArg::Refuse => Self::Refuse,
+            LateArg::Append => Self::Append,
+        }
+    }
+}
+
 impl Import {
     pub(crate) async fn run(self, place: &Place, out: &mut Output) -> Result<(), Failure> {
+        #[cfg(feature = "jetstream")]
+        if self.is_stream()? {
+            return self.import_stream(place, out).await;
+        }
+        let a_file = "only a stream has subjects: leave the option out";
+        refuse(
+            &[
+                (self.subject.is_some(), "--subject"),
+                (self.filter.is_some(), "--filter"),
+            ],
+            "a file",
+            a_file,
+        )?;
         let source = Source::new(&self.file)?;
         let format = match self.format {
             Some(format) => format,
@@ -80,8 +123,15 @@ impl Import {
             Format::Csv | Format::Jsonl => {
                 self.import_rows(place, format, &source.bytes()?).await?
             }
+            #[cfg(feature = "jetstream")]
+            Format::CimHeaders => {
+                unreachable!("a stream is not a file, and was imported before")
+            }
         };
-        self.report(&imported, out)
+        if self.json {
+            return out.json(&document(&imported));
+        }
+        report(&imported, "the file has no rows", out)
     }
 
     async fn import_rows(
@@ -118,7 +168,7 @@ impl Import {
         };
         let rows = match format {
             Format::Jsonl => import::read_jsonl(bytes, &mapping)?,
-            Format::Csv | Format::Cim => import::read_csv(bytes, &mapping)?,
+            _ => import::read_csv(bytes, &mapping)?,
         };
         let plan = Plan::new(rows, &mapping, &template)?;
         if plan.times_without_offset() > 0 {
@@ -128,12 +178,8 @@ impl Import {
             ));
         }
         let store = place.open(Absent::Create).await?;
-        let late = match self.late {
-            LateArg::Refuse => Late::Refuse,
-            LateArg::Append => Late::Append,
-        };
         let bar = progress("importing");
-        let imported = import::run(&*store, plan, late, &mut |done, total| {
+        let imported = import::run(&*store, plan, self.late.into(), &mut |done, total| {
             bar.set_length(total);
             bar.set_position(done);
         })
@@ -145,20 +191,17 @@ impl Import {
     }
 
     async fn import_export(&self, place: &Place, source: &Source) -> Result<Imported, Failure> {
-        for (given, flag) in [
-            (self.entity.is_some(), "--entity"),
-            (self.id_field.is_some(), "--id-field"),
-            (self.type_field.is_some(), "--type-field"),
-            (self.time_field.is_some(), "--time-field"),
-            (self.id_encode, "--id-encode"),
-        ] {
-            if given {
-                return Err(
-                    Failure::usage(format!("`{flag}` does not go with an export"))
-                        .help("an export names its aggregates itself: leave the option out"),
-                );
-            }
-        }
+        refuse(
+            &[
+                (self.entity.is_some(), "--entity"),
+                (self.id_field.is_some(), "--id-field"),
+                (self.type_field.is_some(), "--type-field"),
+                (self.time_field.is_some(), "--time-field"),
+                (self.id_encode, "--id-encode"),
+            ],
+            "an export",
+            "an export names its aggregates itself: leave the option out",
+        )?;
         // A wrong file must not leave an empty store behind, so the store comes last.
         let open = || source.open();
         if let Some(filter) = import::export::verify(&open)?.filter {
@@ -177,39 +220,50 @@ impl Import {
         store.close().await?;
         Ok(imported)
     }
+}
 
-    fn report(&self, imported: &Imported, out: &mut Output) -> Result<(), Failure> {
-        let Imported {
-            events,
-            appended,
-            present,
-            aggregates,
-            types,
-        } = imported;
-        if self.json {
-            return out.json(&json!({
-                "schema": "cim.import/v1",
-                "events": events,
-                "appended": appended,
-                "present": present,
-                "aggregates": aggregates,
-                "types": types,
-            }));
+/// Refuses options that say nothing about what is imported.
+fn refuse(options: &[(bool, &str)], what: &str, help: &str) -> Result<(), Failure> {
+    match options.iter().find(|(given, _)| *given) {
+        None => Ok(()),
+        Some((_, option)) => {
+            Err(Failure::usage(format!("`{option}` does not go with {what}")).help(help))
         }
-        out.line(&format!(
-            "{} of {} and {}: {appended} appended, {present} were there already",
-            count(*events, "event"),
-            count(*aggregates, "aggregate"),
-            count(*types, "type"),
-        ))?;
-        out.flush()?;
-        if *events == 0 {
-            say("Nothing was appended: the file has no rows.");
-        } else if *appended == 0 {
-            say("Nothing was appended: the store has all of it.");
-        }
-        Ok(())
     }
+}
+
+fn document(imported: &Imported) -> Value {
+    json!({
+        "schema": "cim.import/v1",
+        "events": imported.events,
+        "appended": imported.appended,
+        "present": imported.present,
+        "aggregates": imported.aggregates,
+        "types": imported.types,
+    })
+}
+
+fn report(imported: &Imported, empty: &str, out: &mut Output) -> Result<(), Failure> {
+    let Imported {
+        events,
+        appended,
+        present,
+        aggregates,
+        types,
+    } = imported;
+    out.line(&format!(
+        "{} of {} and {}: {appended} appended, {present} were there already",
+        count(*events, "event"),
+        count(*aggregates, "aggregate"),
+        count(*types, "type"),
+    ))?;
+    out.flush()?;
+    if *events == 0 {
+        say(&format!("Nothing was appended: {empty}."));
+    } else if *appended == 0 {
+        say("Nothing was appended: the store has all of it.");
+    }
+    Ok(())
 }
 
 /// What is imported: a file that can be read again, or all of standard input.

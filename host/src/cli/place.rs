@@ -63,6 +63,24 @@ impl Place {
         self.checked(self.open_at(&self.url, Some(template)).await?)
     }
 
+    /// Opens the store, or makes it with the template of `cim.toml` or the default, for events of
+    /// these namespaces; without any, for those of the configured one.
+    #[cfg(feature = "jetstream")]
+    pub(crate) async fn open_or_create_for(
+        &self,
+        mut namespaces: Vec<Namespace>,
+    ) -> Result<Arc<dyn EventStore>, Failure> {
+        let template = self.config.template()?.unwrap_or_default();
+        if namespaces.is_empty() {
+            namespaces.push(self.namespace(&template)?);
+        }
+        let new = NewStore {
+            template,
+            namespaces,
+        };
+        self.checked(open_url(&self.url, &self.config, Some(new)).await?)
+    }
+
     /// Opens the store at a URL as it is; makes an absent one if there is a template for it.
     pub(crate) async fn open_at(
         &self,

@@ -52,13 +52,13 @@ fn row(number: u64, line: Bytes, mapping: &Mapping, rows: &mut Rows) -> Result<(
 }
 
 /// Whether an integer is as good as a string: an id often is one.
-#[derive(Clone, Copy)]
-enum Numbers {
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Numbers {
     Take,
     Refuse,
 }
 
-fn text<'a>(json: &'a Json, field: &str, numbers: Numbers) -> Result<&'a str, RowFault> {
+pub(super) fn text<'a>(json: &'a Json, field: &str, numbers: Numbers) -> Result<&'a str, RowFault> {
     let expected = match numbers {
         Numbers::Take => "a string or an integer",
         Numbers::Refuse => "a string",

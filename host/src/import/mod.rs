@@ -8,8 +8,10 @@
 //! In reading order: [`names`] (free text to event types) · [`event_ids`] (ids that follow from
 //! rows) · [`json`] (strict JSON) · [`rows`] (what a row has to have) · [`csv`] and [`jsonl`] ·
 //! [`plan`] (rows to events, in order) · [`mod@run`] (a plan into a store) · [`replica`] (events that
-//! have a CID already) · [`export`].
+//! have a CID already) · [`export`] · `adopt` (a stream that older services wrote).
 
+#[cfg(feature = "jetstream")]
+pub mod adopt;
 pub mod csv;
 mod error;
 pub mod event_ids;

@@ -105,15 +105,7 @@ impl Rows {
         if let Some(known) = self.ids.get(text) {
             return Ok(known.clone());
         }
-        if text.is_empty() {
-            return Err(RowFault::NoId);
-        }
-        let id = if mapping.id_encode {
-            let encoded = data_encoding::BASE64URL_NOPAD.encode(text.as_bytes());
-            AggregateId::new(&encoded).map_err(RowFault::LongId)?
-        } else {
-            AggregateId::new(text).map_err(RowFault::Id)?
-        };
+        let id = aggregate_id(text, mapping.id_encode)?;
         self.ids.insert(text.to_owned(), id.clone());
         Ok(id)
     }
@@ -132,5 +124,18 @@ impl Rows {
         self.operations
             .insert(event_type.clone(), operation.clone());
         Ok((event_type, operation))
+    }
+}
+
+/// Makes an aggregate's id of a text; encoded, if it is to be, as unpadded base64url of its UTF-8.
+pub(super) fn aggregate_id(text: &str, encode: bool) -> Result<AggregateId, RowFault> {
+    if text.is_empty() {
+        return Err(RowFault::NoId);
+    }
+    if encode {
+        let encoded = data_encoding::BASE64URL_NOPAD.encode(text.as_bytes());
+        AggregateId::new(&encoded).map_err(RowFault::LongId)
+    } else {
+        AggregateId::new(text).map_err(RowFault::Id)
     }
 }

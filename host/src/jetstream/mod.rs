@@ -5,6 +5,7 @@ mod connect;
 mod consumer;
 pub mod doctor;
 mod error;
+mod log;
 mod options;
 pub mod plan;
 mod port;
@@ -18,6 +19,7 @@ pub use client::JetStreamClient;
 pub use connect::{ConnectError, LoginHint, TlsFault};
 pub use consumer::{ConsumerConfig, ConsumerInfo, SequencePair};
 pub use error::JetStreamError;
+pub use log::messages;
 pub use options::{
     Api, Identity, Login, NatsOptions, OptionsError, Origin, Process, Server, Source, Surroundings,
     Tls, UrlFault,
