@@ -474,7 +474,7 @@ impl Old {
             ),
         };
         old.subject = format!("cowboyai.security.keys.key.{}", old.operation());
-        if number % 5 > 0 {
+        if !number.is_multiple_of(5) {
             old.headers.push(("CIM-Causation-Id", self::id(number - 1)));
             old.headers.push(("CIM-Meta-Tenant", "blue".to_owned()));
         }

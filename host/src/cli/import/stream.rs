@@ -259,7 +259,7 @@ impl From<AdoptError> for Failure {
                 failure
             }
             AdoptError::Gone { .. } => Self::new(Exit::Failed, code, message),
-            AdoptError::Import(error) => Self::from(error),
+            AdoptError::Import(error) => Self::from(*error),
         };
         failure.help = help.or(failure.help);
         failure

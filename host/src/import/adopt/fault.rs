@@ -43,7 +43,7 @@ pub enum AdoptError {
         source: JetStreamError,
     },
     /// The store, as for other imports.
-    Import(ImportError),
+    Import(Box<ImportError>),
 }
 
 /// A message that cannot be adopted, or all that have one fault.
@@ -139,13 +139,15 @@ impl AdoptError {
                  it stopped"
                     .to_owned(),
             ),
-            Self::Import(ImportError::Operations { .. }) => Some(
-                "publish the events of one of the types on an operation of their own, in a new \
-                 stream, and import that"
-                    .to_owned(),
-            ),
+            Self::Import(error) => match **error {
+                ImportError::Operations { .. } => Some(
+                    "publish the events of one of the types on an operation of their own, in a \
+                     new stream, and import that"
+                        .to_owned(),
+                ),
+                _ => error.help(),
+            },
             Self::Stream { .. } => None,
-            Self::Import(error) => error.help(),
         }
     }
 }
@@ -323,6 +325,6 @@ impl Error for BadMessage {}
 
 impl From<ImportError> for AdoptError {
     fn from(error: ImportError) -> Self {
-        Self::Import(error)
+        Self::Import(Box::new(error))
     }
 }
