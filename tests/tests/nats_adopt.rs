@@ -652,10 +652,14 @@ impl Place {
 
     /// Imports changed messages, the first of all, which must fail and leave no store.
     async fn bad(&self, changes: &[&Change], options: &[&str]) -> Bad {
-        // There is none before the first case.
-        self.server.ask("$JS.API.STREAM.DELETE.OLD", &json!({}));
+        if self.context.get_stream("OLD").await.is_ok() {
+            let deleted = self.context.delete_stream("OLD").await;
+            assert!(deleted.is_ok_and(|answer| answer.success));
+        }
         self.make(stream("OLD", &["cowboyai.>", "keys.>", "logs.>"]))
             .await;
+        let before = self.ask("STREAM.INFO.OLD", &json!({}));
+        assert_eq!(before["state"]["last_seq"], 0, "{before}");
         for (number, change) in (0..).zip(changes) {
             let mut old = Old::new(number);
             change(&mut old);
