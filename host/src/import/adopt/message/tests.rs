@@ -234,7 +234,7 @@ fn what_is_wrong_is_said() {
     );
     refused(
         |message| message.body = vec![b' '; 1 << 20].into(),
-        "event-too-large: the event has 1049270 bytes with its headers, at most 1044480 fit",
+        "event-too-large: the event has 1049039 bytes with its headers, at most 1044480 fit",
     );
 }
 
