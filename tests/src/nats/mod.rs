@@ -5,6 +5,7 @@
 
 mod cluster;
 mod process;
+mod store;
 mod wire;
 
 use std::fmt::Write as _;
@@ -18,6 +19,7 @@ use self::process::Process;
 use self::wire::Wire;
 
 pub use self::cluster::NatsCluster;
+pub use self::store::{STREAM, connect, forgetful_stream, make_store, new_stream, open_store};
 
 /// The version that `cargo xtask nats-server` fetches.
 pub const VERSION: &str = "2.15.1";
