@@ -10,6 +10,7 @@ mod plugins;
 pub mod program;
 pub mod random;
 pub mod receipt;
+pub mod rivals;
 pub mod work;
 
 pub use binary::cim_binary;
