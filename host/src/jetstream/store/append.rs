@@ -14,7 +14,6 @@ use cim_core::append::{Append, AppendError, Appended, Judgement, Receipt, Reject
 use cim_core::event::RecordedEvent;
 use cim_core::message::Message;
 use cim_core::policy::Backoff;
-use cim_core::version::ExpectedVersion;
 
 use super::Inner;
 use super::heads::KnownHead;
@@ -90,7 +89,9 @@ impl Inner {
         freshness: Freshness,
         unsure: bool,
     ) -> Result<Option<Result<Vec<Appended>, AppendError>>, Failed> {
-        self.prepare(appends, freshness).await?;
+        if freshness == Freshness::Sure {
+            self.sync().await?;
+        }
         let mut sight = Sight::new(self, freshness);
         let recorded = match sight.judge(appends).await? {
             Judgement::Write(recorded) => recorded,
@@ -130,7 +131,9 @@ impl Inner {
                 let why = format!("the stream `{}` was made anew", self.stream);
                 return Err(Failed::from(StoreError::Mismatch { why }));
             }
-            Ok(ack) if !ack.duplicate => return Ok(Some(Ok(self.committed(&recorded, &ack)))),
+            Ok(ack) if !ack.duplicate => {
+                return Ok(Some(Ok(self.committed(&recorded, &sight, &ack))));
+            }
             Ok(_) => Next::Look,
             Err(error) => next(error),
         };
@@ -145,19 +148,6 @@ impl Inner {
             Next::Refuse(_) if unsure => Ok(None),
             Next::Refuse(why) => Ok(Some(Err(AppendError::Rejected { why }))),
         }
-    }
-
-    /// Brings the index as far as a judgement needs it.
-    async fn prepare(&self, appends: &[Append], freshness: Freshness) -> Result<(), Failed> {
-        let any = |append: &Append| append.expected == ExpectedVersion::Any;
-        match freshness {
-            Freshness::Sure => drop(self.sync().await?),
-            // A repeat of `Any` is found by its ids alone. Those that were stored since the index
-            // was brought up to date are in the server's duplicate window.
-            Freshness::Likely if appends.iter().any(any) => self.sync_within_window().await?,
-            Freshness::Likely => {}
-        }
-        Ok(())
     }
 
     /// The messages of judged events. The first of each aggregate carries the expectation.
@@ -201,7 +191,12 @@ impl Inner {
     }
 
     /// The answers for events that the server has stored now.
-    fn committed(&self, recorded: &[Vec<RecordedEvent>], ack: &PublishAck) -> Vec<Appended> {
+    fn committed(
+        &self,
+        recorded: &[Vec<RecordedEvent>],
+        sight: &Sight<'_>,
+        ack: &PublishAck,
+    ) -> Vec<Appended> {
         self.seen.fetch_max(ack.sequence, Ordering::AcqRel);
         let count: usize = recorded.iter().map(Vec::len).sum();
         let mut sequence = ack.sequence - count as u64;
@@ -209,9 +204,14 @@ impl Inner {
         for events in recorded {
             sequence += events.len() as u64;
             let last = events.last().expect("a judged append has events");
-            let head = last.head();
-            self.heads
-                .put(&last.aggregate, KnownHead { sequence, head });
+            let ids = events.iter().map(|event| event.event.id);
+            self.recent.add(ids, sequence);
+            let known = KnownHead {
+                sequence,
+                head: last.head(),
+                is_known: sight.is_known(&last.aggregate),
+            };
+            self.heads.put(&last.aggregate, known);
             answers.push(Appended::Committed(Receipt {
                 version: last.version,
                 head: last.cid,

@@ -43,22 +43,9 @@ impl Inner {
         let target = self.leader_last().await?;
         self.feed(target).await?;
         self.index.look_again()?;
+        self.recent.forget_up_to(self.index.looked_up_to());
         synced.0 = Some((begun, target));
         Ok(target)
-    }
-
-    /// Brings the index up to date unless it was within half the stream's duplicate window: what
-    /// was stored since then, the server still knows.
-    pub(super) async fn sync_within_window(&self) -> Result<(), StoreError> {
-        let fresh = |synced: &Synced| {
-            synced
-                .0
-                .is_some_and(|(at, _)| at.elapsed() < self.duplicate_window / 2)
-        };
-        if fresh(&*self.synced.lock().await) {
-            return Ok(());
-        }
-        self.sync().await.map(|_| ())
     }
 
     /// The leader's last sequence. A leader that has less than what was acknowledged to us is

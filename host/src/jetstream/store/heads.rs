@@ -17,6 +17,8 @@ const MAX_HALF: usize = 50_000;
 pub(super) struct KnownHead {
     pub(super) sequence: u64,
     pub(super) head: Head,
+    /// Whether the ids of all events up to it are in the index or remembered beside it.
+    pub(super) is_known: bool,
 }
 
 /// Heads by aggregate; those that are not used for long are forgotten.
@@ -46,14 +48,14 @@ impl Heads {
     pub(super) fn put(&self, aggregate: &AggregateKey, head: KnownHead) {
         let mut halves = self.lock();
         if let Some(known) = halves.young.get_mut(aggregate) {
-            if known.sequence < head.sequence {
+            if is_later(&head, known) {
                 *known = head;
             }
             return;
         }
         let later = halves.old.remove(aggregate);
         let head = later
-            .filter(|known| known.sequence > head.sequence)
+            .filter(|known| !is_later(&head, known))
             .unwrap_or(head);
         halves.put(aggregate.clone(), head);
     }
@@ -70,6 +72,11 @@ impl Heads {
             .lock()
             .expect("no code panics while it holds the lock")
     }
+}
+
+/// Whether a head takes the place of a known one: of the same twice, what is known counts.
+fn is_later(head: &KnownHead, known: &KnownHead) -> bool {
+    (head.sequence, head.is_known) > (known.sequence, known.is_known)
 }
 
 impl Halves {
@@ -95,6 +102,7 @@ mod tests {
                 version,
                 cid: Cid::of_block(&sequence.to_be_bytes()),
             },
+            is_known: false,
         }
     }
 
@@ -110,6 +118,24 @@ mod tests {
         assert_eq!(heads.get(&key(1)), Some(known(7)));
         heads.forget(&key(1));
         assert_eq!(heads.get(&key(1)), None);
+    }
+
+    #[test]
+    fn that_a_history_is_known_stays() {
+        let heads = Heads::default();
+        let all_known = |sequence| KnownHead {
+            is_known: true,
+            ..known(sequence)
+        };
+        for (first, second) in [(known(7), all_known(7)), (all_known(7), known(7))] {
+            heads.put(&key(1), first);
+            heads.put(&key(1), second);
+            assert_eq!(heads.get(&key(1)), Some(all_known(7)));
+            heads.forget(&key(1));
+        }
+        heads.put(&key(1), all_known(7));
+        heads.put(&key(1), known(8));
+        assert_eq!(heads.get(&key(1)), Some(known(8)));
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod feed;
 mod heads;
 mod layout;
 mod read;
+mod recent;
 mod share;
 mod sight;
 mod span;
@@ -18,7 +19,6 @@ mod subscription;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::time::Duration;
 
 use cim_core::append::{Append, AppendError, Appended, HeadFound, Rejection};
 use cim_core::id::AggregateKey;
@@ -31,6 +31,7 @@ use tokio::sync::Mutex;
 
 use self::feed::Synced;
 use self::heads::{Heads, KnownHead};
+use self::recent::Recent;
 use super::{Consistency, JetStreamError, JetStreamPort, Storage, StreamConfig};
 use crate::sqlite::Index;
 use crate::store::{
@@ -53,9 +54,9 @@ struct Inner {
     index: Arc<Index>,
     synced: Mutex<Synced>,
     heads: Heads,
+    recent: Recent,
     /// The last sequence that was seen: a leader that has less is not to be believed.
     seen: AtomicU64,
-    duplicate_window: Duration,
     /// Whether the stream has one replica, which is then its leader: a direct get sees everything.
     is_alone: bool,
     /// Where batches of several appends become one; only where that pays.
@@ -113,8 +114,8 @@ impl JetStreamStore {
             index: Arc::new(index),
             synced: Mutex::default(),
             heads: Heads::default(),
+            recent: Recent::default(),
             seen: AtomicU64::new(found.state.last_seq),
-            duplicate_window: Duration::from_nanos(found.config.duplicate_window),
             is_alone: found.config.num_replicas == 1 && found.config.allow_direct,
             shared,
             unsafe_to_append: unsafe_to_append(&found.config),
@@ -202,7 +203,12 @@ impl EventStore for JetStreamStore {
             match self.0.last(aggregate, Consistency::Leader).await? {
                 None => Ok(None),
                 Some((sequence, HeadFound::Sound(head))) => {
-                    self.0.heads.put(aggregate, KnownHead { sequence, head });
+                    let known = KnownHead {
+                        sequence,
+                        head,
+                        is_known: false,
+                    };
+                    self.0.heads.put(aggregate, known);
                     Ok(Some(head))
                 }
                 Some((_, HeadFound::Broken { position, why })) => {

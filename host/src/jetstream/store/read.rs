@@ -248,7 +248,12 @@ async fn history(store: &Inner, query: &Query, out: &mut Out) -> Result<(), End>
 
 fn remember(store: &Inner, aggregate: &AggregateKey, sequence: u64, head: &HeadFound) {
     if let HeadFound::Sound(head) = *head {
-        store.heads.put(aggregate, KnownHead { sequence, head });
+        let head = KnownHead {
+            sequence,
+            head,
+            is_known: false,
+        };
+        store.heads.put(aggregate, head);
     }
 }
 

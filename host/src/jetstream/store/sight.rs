@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use cim_core::append::{self, Append, HeadFound, Histories, Judgement, Stored};
 use cim_core::chain;
 use cim_core::id::{AggregateKey, EventId};
-use cim_core::version::{Position, Version};
+use cim_core::version::{ExpectedVersion, Position, Version};
 
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 
@@ -35,9 +35,18 @@ const AT_ONCE: usize = 32;
 pub(super) struct Sight<'a> {
     store: &'a Inner,
     freshness: Freshness,
-    heads: HashMap<AggregateKey, (u64, Option<HeadFound>)>,
+    heads: HashMap<AggregateKey, FetchedHead>,
     versions: HashMap<(AggregateKey, Version), Option<Stored>>,
     ids: HashMap<EventId, Option<Stored>>,
+}
+
+/// A head as it was fetched.
+struct FetchedHead {
+    /// 0 where there is none.
+    sequence: u64,
+    head: Option<HeadFound>,
+    /// See [`KnownHead::is_known`].
+    is_known: bool,
 }
 
 /// Why a judgement has not ended.
@@ -87,9 +96,14 @@ impl<'a> Sight<'a> {
 
     /// The sequence of an aggregate's last event, as it was judged; 0 where there is none.
     pub(super) fn sequence(&self, aggregate: &AggregateKey) -> u64 {
-        self.heads
-            .get(aggregate)
-            .map_or(0, |(sequence, _)| *sequence)
+        self.heads.get(aggregate).map_or(0, |head| head.sequence)
+    }
+
+    /// Whether the ids of all events of a history, as it was judged, are in the index or remembered
+    /// beside it.
+    pub(super) fn is_known(&self, aggregate: &AggregateKey) -> bool {
+        let head = self.heads.get(aggregate);
+        head.is_none_or(|head| head.is_known || head.sequence <= self.store.index.looked_up_to())
     }
 
     /// Fetches the heads of all appends, several at the same time.
@@ -108,26 +122,51 @@ impl<'a> Sight<'a> {
             .try_collect()
             .await?;
         self.heads.extend(found);
-        // All answers are of one moment: what the index knows reaches as far as the heads.
-        let last = self.heads.values().map(|(sequence, _)| *sequence).max();
-        if self.freshness == Freshness::Sure {
-            match last > Some(self.store.index.up_to()?) {
-                true => drop(self.store.sync().await?),
-                // Somebody else may have brought it so far, and be about to say so.
-                false => self.store.index.look_again()?,
+        let needed = self.needed(appends);
+        if needed > self.store.index.looked_up_to() || self.store.recent.is_full() {
+            let there = self.store.sync().await?;
+            if needed > there {
+                let source = format!("a head stands at {needed}, the leader has {there} so far");
+                return Err(StoreError::Unreachable {
+                    doing: "reading a head".to_owned(),
+                    source: source.into(),
+                });
             }
         }
         Ok(())
     }
 
+    /// How far the index must reach for a judgement on these heads.
+    fn needed(&self, appends: &[Append]) -> u64 {
+        let sequences = appends.iter().map(|append| {
+            let Some(found) = self.heads.get(&append.aggregate) else {
+                return 0;
+            };
+            match (self.freshness, append.expected) {
+                // An answer needs the events up to the head.
+                (Freshness::Sure, _) => found.sequence,
+                // A repeat of `Any` is found by its ids alone. What is stored behind the head that
+                // it is written on, the server refuses; what is before, the index must know.
+                (Freshness::Likely, ExpectedVersion::Any) if !found.is_known => found.sequence,
+                (Freshness::Likely, _) => 0,
+            }
+        });
+        sequences.max().unwrap_or(0)
+    }
+
     async fn fetch_head(
         &self,
         aggregate: AggregateKey,
-    ) -> Result<(AggregateKey, (u64, Option<HeadFound>)), StoreError> {
+    ) -> Result<(AggregateKey, FetchedHead), StoreError> {
         if self.freshness == Freshness::Likely
-            && let Some(KnownHead { sequence, head }) = self.store.heads.get(&aggregate)
+            && let Some(known) = self.store.heads.get(&aggregate)
         {
-            return Ok((aggregate, (sequence, Some(HeadFound::Sound(head)))));
+            let found = FetchedHead {
+                sequence: known.sequence,
+                head: Some(HeadFound::Sound(known.head)),
+                is_known: known.is_known,
+            };
+            return Ok((aggregate, found));
         }
         let consistency = match self.freshness {
             Freshness::Likely => Consistency::AnyReplica,
@@ -135,14 +174,21 @@ impl<'a> Sight<'a> {
         };
         let found = self.store.last(&aggregate, consistency).await?;
         if let Some((sequence, HeadFound::Sound(head))) = &found {
-            let (sequence, head) = (*sequence, *head);
-            self.store
-                .heads
-                .put(&aggregate, KnownHead { sequence, head });
+            let known = KnownHead {
+                sequence: *sequence,
+                head: *head,
+                is_known: false,
+            };
+            self.store.heads.put(&aggregate, known);
         }
-        let found = match found {
+        let (sequence, head) = match found {
             Some((sequence, head)) => (sequence, Some(head)),
             None => (0, None),
+        };
+        let found = FetchedHead {
+            sequence,
+            head,
+            is_known: sequence == 0,
         };
         Ok((aggregate, found))
     }
@@ -171,7 +217,7 @@ impl Histories for Sight<'_> {
 
     fn head(&mut self, aggregate: &AggregateKey) -> Result<Option<HeadFound>, Missing> {
         match self.heads.get(aggregate) {
-            Some((_, head)) => Ok(head.clone()),
+            Some(found) => Ok(found.head.clone()),
             None => Err(Missing::Head(aggregate.clone())),
         }
     }
@@ -195,6 +241,9 @@ impl Histories for Sight<'_> {
     }
 
     fn has_id(&mut self, id: EventId) -> Result<bool, Missing> {
+        if self.store.recent.has(id) {
+            return Ok(true);
+        }
         self.store.index.has_id(id).map_err(Missing::Store)
     }
 }

@@ -40,9 +40,16 @@ pub(crate) struct Index {
     /// For single look-ups, which are too short to change threads for.
     looking: Mutex<Connection>,
     feeding: Mutex<Feeding>,
-    /// The greatest id as of the last [`Index::look_again`]. Ids begin with their time, so that
-    /// nearly every new one is greater, which spares a look-up.
-    last_id: Mutex<Option<Uuid>>,
+    looked: Mutex<Looked>,
+}
+
+/// What was there at the last [`Index::look_again`].
+#[derive(Clone, Copy, Debug)]
+struct Looked {
+    up_to: u64,
+    /// The greatest id. Ids begin with their time, so that nearly every new one is greater, which
+    /// spares a look-up.
+    last_id: Option<Uuid>,
 }
 
 #[derive(Debug)]
@@ -90,9 +97,9 @@ impl Index {
         looking
             .pragma_update(None, "query_only", true)
             .map_err(fault)?;
-        let last_id = last_id(&looking).map_err(fault)?;
+        let looked = look(&looking).map_err(fault)?;
         Ok(Self {
-            last_id: Mutex::new(last_id),
+            looked: Mutex::new(looked),
             connections: Arc::new(Connections::new(path)),
             looking: Mutex::new(looking),
             feeding: Mutex::new(Feeding {
@@ -124,20 +131,26 @@ impl Index {
 
     /// Takes in what was added, also by other processes: [`has_id`](Self::has_id) knows of it.
     pub(crate) fn look_again(&self) -> Result<(), StoreError> {
-        let found = last_id(&self.looking()).map_err(reading)?;
-        *self
-            .last_id
+        let found = look(&self.looking()).map_err(reading)?;
+        let mut looked = self
+            .looked
             .lock()
-            .expect("no code panics while it holds the lock") = found;
+            .expect("no code panics while it holds the lock");
+        // Whoever looked later may be here earlier.
+        if found.up_to >= looked.up_to {
+            *looked = found;
+        }
         Ok(())
+    }
+
+    /// The position up to which [`has_id`](Self::has_id) knows everything.
+    pub(crate) fn looked_up_to(&self) -> u64 {
+        self.looked().up_to
     }
 
     /// Whether an event with this id was there at the last [`look_again`](Self::look_again).
     pub(crate) fn has_id(&self, id: EventId) -> Result<bool, StoreError> {
-        let last = *self
-            .last_id
-            .lock()
-            .expect("no code panics while it holds the lock");
+        let last = self.looked().last_id;
         if last.is_none_or(|last| *id.as_uuid() > last) {
             return Ok(false);
         }
@@ -245,6 +258,13 @@ impl Index {
             .await
             .map_err(|_| StoreError::Closed)?
             .map_err(reading)
+    }
+
+    fn looked(&self) -> Looked {
+        *self
+            .looked
+            .lock()
+            .expect("no code panics while it holds the lock")
     }
 
     fn looking(&self) -> MutexGuard<'_, Connection> {
@@ -364,11 +384,14 @@ fn up_to(connection: &Connection) -> rusqlite::Result<u64> {
     Ok(row.and_then(|row| u64::try_from(row).ok()).unwrap_or(0))
 }
 
-fn last_id(connection: &Connection) -> rusqlite::Result<Option<Uuid>> {
+fn look(connection: &Connection) -> rusqlite::Result<Looked> {
+    // In this order: the id may be later than the position, not earlier.
+    let up_to = up_to(connection)?;
     let id: Option<Vec<u8>> = connection
         .prepare_cached("SELECT max(event_id) FROM events")?
         .query_row([], |row| row.get(0))?;
-    Ok(id.and_then(|id| Uuid::from_slice(&id).ok()))
+    let last_id = id.and_then(|id| Uuid::from_slice(&id).ok());
+    Ok(Looked { up_to, last_id })
 }
 
 fn position(row: i64) -> Option<Position> {
