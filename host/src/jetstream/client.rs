@@ -4,11 +4,10 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use async_nats::header::HeaderMap;
 use async_nats::jetstream::consumer::pull::OrderedConfig;
 use async_nats::jetstream::consumer::{DeliverPolicy, ReplayPolicy};
 use async_nats::jetstream::{self, context::ContextBuilder};
-use async_nats::{Client, Event, Request, RequestErrorKind, StatusCode};
+use async_nats::{Client, Event, StatusCode};
 use bytes::Bytes;
 use cim_core::message::Message;
 use cim_core::time::Timestamp;
@@ -25,6 +24,7 @@ use super::port::{
     Answer, Batch, Consistency, Get, JetStreamPort, PublishAck, StoredMessage, Subscribe,
 };
 use super::raw;
+use super::request::Sent;
 use super::server::{AccountInfo, ServerInfo};
 use super::stream::{StreamConfig, StreamInfo};
 use crate::clock;
@@ -33,7 +33,7 @@ use crate::clock;
 pub(super) const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How often a call that waits looks whether the server has told meanwhile that it is not allowed.
-const LOOK: Duration = Duration::from_millis(100);
+pub(super) const LOOK: Duration = Duration::from_millis(100);
 
 /// The most refusals of the server that are remembered: they are looked at within [`TIMEOUT`].
 const MAX_REFUSALS: usize = 64;
@@ -52,7 +52,7 @@ pub struct JetStreamClient {
     pub(super) client: Client,
     context: jetstream::Context,
     api: String,
-    timeout: Duration,
+    pub(super) timeout: Duration,
     pub(super) refusals: Refusals,
 }
 
@@ -110,60 +110,6 @@ impl JetStreamClient {
         }
     }
 
-    /// Sends a request and waits for its answer.
-    async fn request(
-        &self,
-        doing: &'static str,
-        subject: &str,
-        headers: Option<HeaderMap>,
-        body: Bytes,
-    ) -> Result<async_nats::Message, JetStreamError> {
-        let mut request = Request::new().payload(body).timeout(Some(self.timeout));
-        if let Some(headers) = headers {
-            request = request.headers(headers);
-        }
-        let answer = self.client.send_request(subject.to_owned(), request);
-        tokio::pin!(answer);
-        loop {
-            match tokio::time::timeout(LOOK, &mut answer).await {
-                Ok(Ok(message)) => return Ok(message),
-                Ok(Err(error)) => return Err(self.fault(doing, subject, error)),
-                Err(_) => {
-                    if let Some(why) = self.refusals.take(subject) {
-                        return Err(JetStreamError::NotAllowed { doing, why });
-                    }
-                }
-            }
-        }
-    }
-
-    fn fault(
-        &self,
-        doing: &'static str,
-        subject: &str,
-        error: async_nats::RequestError,
-    ) -> JetStreamError {
-        match error.kind() {
-            RequestErrorKind::TimedOut => match self.refusals.take(subject) {
-                Some(why) => JetStreamError::NotAllowed { doing, why },
-                None => JetStreamError::NoAnswer { doing },
-            },
-            RequestErrorKind::NoResponders => JetStreamError::NobodyListens {
-                doing,
-                subject: subject.to_owned(),
-            },
-            RequestErrorKind::MaxPayloadExceeded => JetStreamError::TooLarge {
-                limit: self.client.max_payload(),
-            },
-            RequestErrorKind::InvalidSubject | RequestErrorKind::Other => {
-                JetStreamError::Connection {
-                    doing,
-                    source: Box::new(error),
-                }
-            }
-        }
-    }
-
     /// Calls JetStream's API with JSON.
     async fn call<T: DeserializeOwned>(
         &self,
@@ -176,7 +122,7 @@ impl JetStreamClient {
             Value::Null => Bytes::new(),
             body => body.to_string().into(),
         };
-        let answer = self.request(doing, &subject, None, body).await?;
+        let answer = self.request_surely(doing, &subject, body).await?;
         parse(doing, &answer.payload)
     }
 
@@ -214,7 +160,7 @@ impl JetStreamClient {
     ) -> Result<Option<StoredMessage>, JetStreamError> {
         let subject = format!("{}.DIRECT.GET.{stream}", self.api);
         let body = get_body(get).to_string().into();
-        let message = self.request(GETTING, &subject, None, body).await?;
+        let message = self.request_surely(GETTING, &subject, body).await?;
         match message.status {
             None => raw::stored(message).map(Some),
             Some(StatusCode::NOT_FOUND) => Ok(None),
@@ -246,6 +192,22 @@ impl JetStreamClient {
         filter: &str,
         max: usize,
     ) -> Result<Batch, JetStreamError> {
+        let deadline = clock::moment() + self.timeout;
+        loop {
+            match self.batch_once(stream, from_sequence, filter, max).await {
+                Err(JetStreamError::NoAnswer { .. }) if clock::moment() < deadline => {}
+                answer => return answer,
+            }
+        }
+    }
+
+    async fn batch_once(
+        &self,
+        stream: &str,
+        from_sequence: u64,
+        filter: &str,
+        max: usize,
+    ) -> Result<Batch, JetStreamError> {
         let connection =
             |error: Box<dyn std::error::Error + Send + Sync>| JetStreamError::Connection {
                 doing: GETTING,
@@ -254,6 +216,7 @@ impl JetStreamClient {
         let subject = format!("{}.DIRECT.GET.{stream}", self.api);
         let body = json!({ "seq": from_sequence, "next_by_subj": filter, "batch": max });
         let inbox = self.client.new_inbox();
+        let sent = Sent::now(&self.client);
         let mut answers = self
             .client
             .subscribe(inbox.clone())
@@ -264,16 +227,27 @@ impl JetStreamClient {
             .await
             .map_err(|error| connection(Box::new(error)))?;
         let mut found = Vec::with_capacity(max.min(1024));
+        let mut waited_since = clock::moment();
         loop {
-            let Ok(answer) = tokio::time::timeout(self.timeout, answers.next()).await else {
-                return Err(match self.refusals.take(&subject) {
-                    Some(why) => JetStreamError::NotAllowed {
+            let answer = tokio::time::timeout(LOOK, answers.next()).await;
+            // What came before the connection was lost and what comes after it may have a gap
+            // between them.
+            if sent.is_lost(&self.client) {
+                return Err(JetStreamError::NoAnswer { doing: GETTING });
+            }
+            let Ok(answer) = answer else {
+                if let Some(why) = self.refusals.take(&subject) {
+                    return Err(JetStreamError::NotAllowed {
                         doing: GETTING,
                         why,
-                    },
-                    None => JetStreamError::NoAnswer { doing: GETTING },
-                });
+                    });
+                }
+                if waited_since.elapsed() < self.timeout {
+                    continue;
+                }
+                return Err(JetStreamError::NoAnswer { doing: GETTING });
             };
+            waited_since = clock::moment();
             let Some(message) = answer else {
                 return Err(JetStreamError::Closed);
             };

@@ -10,6 +10,7 @@ mod options;
 pub mod plan;
 mod port;
 mod raw;
+mod request;
 mod server;
 mod store;
 mod stream;
