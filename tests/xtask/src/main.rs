@@ -75,6 +75,9 @@ enum Task {
         /// How many events the large import has
         #[arg(long, value_name = "COUNT", default_value_t = 1_000_000)]
         events: u64,
+        /// How often the leader of a stream is killed under racing writers
+        #[arg(long, value_name = "COUNT", default_value_t = 50)]
+        kills: u64,
     },
     /// Build the WebAssembly bindings and the npm package around them
     Wasm,
@@ -100,6 +103,7 @@ fn main() -> ExitCode {
             seconds,
             rounds,
             events,
+            kills,
         } => soak::run(
             &workspace,
             &steps,
@@ -108,6 +112,7 @@ fn main() -> ExitCode {
                 seconds,
                 rounds,
                 events,
+                kills,
             },
         ),
         Task::Wasm => setup::prepare(setup::Needs::Build).and_then(|()| js::build(&workspace)),

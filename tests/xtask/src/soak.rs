@@ -21,6 +21,7 @@ pub(crate) struct Length {
     pub(crate) seconds: u64,
     pub(crate) rounds: u64,
     pub(crate) events: u64,
+    pub(crate) kills: u64,
 }
 
 /// Runs the named long checks, or all.
@@ -51,6 +52,15 @@ fn steps<'a>(workspace: &'a Workspace, length: &'a Length) -> Result<Vec<Step<'a
             move || crash(workspace, length.rounds),
         ),
         Step::new(
+            "races",
+            format!(
+                "writers on NATS race while the leader is killed {} times, about {} minutes",
+                length.kills,
+                1 + length.kills / 5
+            ),
+            move || races(workspace, length.kills),
+        ),
+        Step::new(
             "million",
             format!(
                 "import, verify and export {} events, a few minutes for 1000000",
@@ -74,6 +84,16 @@ fn crash(workspace: &Workspace, rounds: u64) -> Result<(), Failure> {
     cargo(&["test", "--locked", "--release", "--package", "cim-tests"])
         .args(["--test", "crash", "--", "--nocapture"])
         .env("CIM_CRASH_ROUNDS", rounds.to_string())
+        .run()
+}
+
+/// Each test alone, so that one does not slow down the other.
+fn races(workspace: &Workspace, kills: u64) -> Result<(), Failure> {
+    let cargo = |arguments: &[&str]| Run::cargo().args(arguments).dir(workspace.root());
+    cargo(&["test", "--locked", "--release", "--package", "cim-tests"])
+        .args(["--test", "nats_races"])
+        .args(["--", "--nocapture", "--test-threads=1"])
+        .env("CIM_RACE_KILLS", kills.to_string())
         .run()
 }
 
