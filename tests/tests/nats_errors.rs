@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use cim_tests::nats::{NatsServer, ServerOptions};
+use cim_tests::nats::{NatsProxy, NatsServer, ServerOptions};
 use cim_tests::program::{Ran, cim_at_home};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -134,6 +134,50 @@ fn a_stream_that_was_made_again_is_another_store() {
     place.append("a").exits(0).prints("v1");
 }
 
+/// An old server would take the messages of a batch one by one. This one only says that it is old.
+#[test]
+fn a_server_that_is_too_old() {
+    let place = Place::with_store(ServerOptions::default());
+    place.append("a").exits(0);
+    let proxy = NatsProxy::start(&place.server.address());
+    let old = proxy.url();
+    let append = ["append", "loan", "a", "LoanOpened", "--data", "{}"];
+    for version in ["2.10.29", "2.12.13", "2.14.3"] {
+        proxy.tell_version(version);
+        let name = place.server.name();
+        let why = format!(
+            "nats-server {version} on `{name}` is too old for a store: expected 2.12.14 or later \
+             in 2.12, or 2.14.4 or later"
+        );
+        let told = place.at(&old, &append).exits(1);
+        told.says(&why, "install a later nats-server; `cim doctor`");
+        place.import_at(&old).exits(1).says(&why, "install");
+        // Neither is a new store made, nor does one come about by the way.
+        let new = format!("{old}/NEW");
+        place.at(&new, &["init"]).exits(1).says(&why, "install");
+        place.import_at(&new).exits(1).says(&why, "install");
+        let made = place.server.ask("$JS.API.STREAM.INFO.NEW", &json!({}));
+        assert_eq!(made, None, "nothing is made");
+        // What is there can be read.
+        place.at(&old, &["verify"]).exits(0);
+        let found = place.at(&old, &["doctor", "--json"]).exits(7).json();
+        let finding = found["findings"].as_array().and_then(|findings| {
+            let is_it = |finding: &&Value| finding["code"] == "server-version";
+            findings.iter().find(is_it)
+        });
+        let finding = finding.unwrap_or_else(|| panic!("{found}"));
+        assert_eq!(finding["severity"], "unsafe", "{finding}");
+        assert!(finding["what"].to_string().contains(version), "{finding}");
+        assert!(finding["mend"].to_string().contains("2.12.14"), "{finding}");
+    }
+    place.cim(&["stats"]).exits(0).prints("events      1\n");
+    for version in ["2.12.14", "2.14.4", "2.99.0", "of our own"] {
+        proxy.tell_version(version);
+        place.at(&old, &append).exits(0);
+    }
+    place.cim(&["stats"]).exits(0).prints("events      5\n");
+}
+
 const SAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/sample.csv");
 
 /// A server, and a folder with the user's home.
@@ -181,9 +225,14 @@ impl Place {
 
     #[track_caller]
     fn import(&self) -> Ran {
+        self.import_at(&self.url)
+    }
+
+    #[track_caller]
+    fn import_at(&self, url: &str) -> Ran {
         let fields = "--entity loan --id-field case --type-field activity --time-field time";
         let fields: Vec<_> = fields.split(' ').collect();
-        self.cim(&[&["import", SAMPLE], &fields[..]].concat())
+        self.at(url, &[&["import", SAMPLE], &fields[..]].concat())
     }
 
     fn ask(&self, call: &str, body: &Value) -> Value {

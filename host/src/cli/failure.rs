@@ -143,6 +143,7 @@ impl From<StoreError> for Failure {
             StoreError::Foreign { .. }
             | StoreError::Newer { .. }
             | StoreError::Mismatch { .. }
+            | StoreError::ServerTooOld { .. }
             | StoreError::Io { .. }
             | StoreError::Closed => Exit::Failed,
             StoreError::Unreachable { .. } => Exit::Unknown,
@@ -169,6 +170,7 @@ impl From<StoreError> for Failure {
             StoreError::Mismatch { .. } => failure.help(
                 "change `[template]` in `cim.toml`, or name another store with `--store URL`",
             ),
+            StoreError::ServerTooOld { .. } => failure.help(help_of_store(error.code())),
             StoreError::Unreachable { .. } => {
                 failure.help("check that the server runs and is reached, then try again")
             }
@@ -189,6 +191,10 @@ fn help_of_store(code: &str) -> &'static str {
         "message-too-large" => {
             "raise the server's `max_payload`, or store large content elsewhere and append its \
              address or hash"
+        }
+        "server-too-old" => {
+            "install a later nats-server; `cim doctor` shows the version of each, and events can be \
+             read meanwhile"
         }
         "subject-not-taken" => {
             "add the subject to those of the stream, or name another namespace or another store"

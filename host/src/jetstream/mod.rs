@@ -15,6 +15,7 @@ mod server;
 mod store;
 mod stream;
 mod system;
+mod version;
 
 pub use client::JetStreamClient;
 pub use connect::{ConnectError, LoginHint, TlsFault};

@@ -239,6 +239,15 @@ pub enum StoreError {
         /// What differs, with both values.
         why: String,
     },
+    /// The server is too old to be relied on: histories could fork in it.
+    ServerTooOld {
+        /// What it calls itself.
+        name: String,
+        /// Its version.
+        version: String,
+        /// Which versions are good.
+        needed: &'static str,
+    },
     /// An event is altered, or does not link.
     Invalid(InvalidEvent),
     /// The disk, the network or the database failed.
@@ -274,6 +283,7 @@ impl StoreError {
             Self::Foreign { .. } => "store-foreign",
             Self::Newer { .. } => "store-newer",
             Self::Mismatch { .. } => "store-mismatch",
+            Self::ServerTooOld { .. } => "server-too-old",
             Self::Invalid(invalid) => invalid.code,
             Self::Io { .. } => "store-io",
             Self::Unreachable { .. } => "store-unreachable",
@@ -294,6 +304,14 @@ impl fmt::Display for StoreError {
                  {known}, found {found}"
             ),
             Self::Mismatch { why } => write!(f, "the store is another one than expected: {why}"),
+            Self::ServerTooOld {
+                name,
+                version,
+                needed,
+            } => write!(
+                f,
+                "nats-server {version} on `{name}` is too old for a store: expected {needed}"
+            ),
             Self::Invalid(invalid) => invalid.fmt(f),
             Self::Io { doing, .. } => write!(f, "the store failed while {doing}"),
             Self::Unreachable { doing, .. } => write!(f, "the store does not answer while {doing}"),
@@ -323,6 +341,7 @@ impl Error for StoreError {
             | Self::Foreign { .. }
             | Self::Newer { .. }
             | Self::Mismatch { .. }
+            | Self::ServerTooOld { .. }
             | Self::Invalid(_)
             | Self::Closed => None,
         }

@@ -5,6 +5,7 @@
 
 mod cluster;
 mod process;
+mod proxy;
 mod store;
 mod wire;
 
@@ -19,6 +20,7 @@ use self::process::Process;
 use self::wire::Wire;
 
 pub use self::cluster::NatsCluster;
+pub use self::proxy::{Cut, NatsProxy};
 pub use self::store::{STREAM, connect, forgetful_stream, make_store, new_stream, open_store};
 
 /// The version that `cargo xtask nats-server` fetches.

@@ -12,7 +12,6 @@ mod facts;
 mod judge;
 mod monitor;
 mod permissions;
-mod version;
 
 pub use self::examine::{Examination, examine};
 pub use self::facts::{Clock, Facts, IndexFacts, ServerSettings, StreamFacts, Sync, Unseen, User};

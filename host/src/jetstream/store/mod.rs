@@ -32,7 +32,7 @@ use tokio::sync::Mutex;
 use self::feed::Synced;
 use self::heads::{Heads, KnownHead};
 use self::recent::Recent;
-use super::{Consistency, JetStreamError, JetStreamPort, Storage, StreamConfig};
+use super::{Consistency, JetStreamError, JetStreamPort, Storage, StreamConfig, version};
 use crate::sqlite::Index;
 use crate::store::{
     AggregateEntry, AggregateSelect, Delivery, EventStore, InvalidEvent, Query, ReadEvent,
@@ -103,6 +103,7 @@ impl JetStreamStore {
                 ),
             });
         }
+        let unsafe_to_append = too_old(&*port).or_else(|| expires(&found.config));
         // A server alone stages each batch on disk, whatever its size.
         let config = &found.config;
         let shared = (config.num_replicas == 1 && config.storage == Storage::File)
@@ -118,7 +119,7 @@ impl JetStreamStore {
             seen: AtomicU64::new(found.state.last_seq),
             is_alone: found.config.num_replicas == 1 && found.config.allow_direct,
             shared,
-            unsafe_to_append: unsafe_to_append(&found.config),
+            unsafe_to_append,
             info,
         })))
     }
@@ -128,7 +129,7 @@ impl JetStreamStore {
     /// # Errors
     ///
     /// [`StoreError::Foreign`] when there is a stream of this name already, or one that takes the
-    /// same subjects; otherwise as [`open`](Self::open).
+    /// same subjects; [`StoreError::ServerTooOld`]; otherwise as [`open`](Self::open).
     pub async fn create(
         port: Arc<dyn JetStreamPort>,
         config: &StreamConfig,
@@ -136,6 +137,7 @@ impl JetStreamStore {
         folder: &Path,
     ) -> Result<Self, StoreError> {
         layout::read_info(config, url)?;
+        version::check(&port.server())?;
         let made = port.create_stream(config).await;
         match made {
             Ok(_) => Self::open(port, &config.name, url, folder).await,
@@ -158,8 +160,18 @@ fn index_path(folder: &Path, info: &StoreInfo) -> PathBuf {
     folder.join(format!("{}.db", info.store_id))
 }
 
+/// Why nothing may be appended through a server. An old one takes the messages of a batch one by
+/// one, or checks expectations not at all.
+fn too_old(port: &dyn JetStreamPort) -> Option<Rejection> {
+    let error = version::check(&port.server()).err()?;
+    Some(Rejection::Store {
+        code: error.code(),
+        why: error.to_string(),
+    })
+}
+
 /// Why nothing may be appended to a stream that is set up like this.
-fn unsafe_to_append(config: &StreamConfig) -> Option<Rejection> {
+fn expires(config: &StreamConfig) -> Option<Rejection> {
     (config.max_age > 0).then(|| Rejection::Store {
         code: "stream-expires",
         why: format!(

@@ -6,8 +6,8 @@ use crate::doctor::{Finding, bytes};
 use crate::jetstream::doctor::examine::USER;
 use crate::jetstream::doctor::facts::{Facts, User};
 use crate::jetstream::doctor::permissions::{Permissions, reading};
-use crate::jetstream::doctor::version::{NEEDED, is_enough};
 use crate::jetstream::plan::{Purpose, StreamPlan};
+use crate::jetstream::version::{NEEDED, is_enough};
 
 pub(super) fn version(facts: &Facts) -> Vec<Finding> {
     let mut servers = vec![(&facts.server.name, &facts.server.version)];

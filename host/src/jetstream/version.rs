@@ -1,5 +1,8 @@
 //! Which servers an event store may rest on.
 
+use super::server::ServerInfo;
+use crate::store::StoreError;
+
 /// What is needed, as people read it.
 pub(super) const NEEDED: &str = "2.12.14 or later in 2.12, or 2.14.4 or later";
 
@@ -22,6 +25,23 @@ pub(super) fn is_enough(version: &str) -> Option<bool> {
         (2, 12, _) => reaches((2, 12, 14)),
         (2, 13, _) => false,
         _ => reaches((2, 14, 4)),
+    })
+}
+
+/// Whether a store may be written through a server. One whose version says nothing may be one that
+/// somebody has built: `cim doctor` warns of it.
+///
+/// # Errors
+///
+/// [`StoreError::ServerTooOld`].
+pub(super) fn check(server: &ServerInfo) -> Result<(), StoreError> {
+    if is_enough(&server.version) != Some(false) {
+        return Ok(());
+    }
+    Err(StoreError::ServerTooOld {
+        name: server.name.clone(),
+        version: server.version.clone(),
+        needed: NEEDED,
     })
 }
 
