@@ -49,6 +49,13 @@ struct FetchedHead {
     is_known: bool,
 }
 
+/// Where the first event of an append is stored, and other events of that history by version.
+type Repeat = (
+    EventId,
+    Option<Stored>,
+    Vec<((AggregateKey, Version), Option<Stored>)>,
+);
+
 /// Why a judgement has not ended.
 pub(super) enum Missing {
     Head(AggregateKey),
@@ -72,6 +79,7 @@ impl<'a> Sight<'a> {
     /// Judges appends, fetching what it takes.
     pub(super) async fn judge(&mut self, appends: &[Append]) -> Result<Judgement, StoreError> {
         self.fetch_heads(appends).await?;
+        let mut ahead = 1;
         loop {
             match append::judge(self, &self.store.info.template, appends) {
                 Ok(judgement) => return Ok(judgement),
@@ -89,6 +97,10 @@ impl<'a> Sight<'a> {
                     let there = self.store.index.by_id(id)?;
                     let found = self.fetch(there).await?;
                     self.ids.insert(id, found);
+                    // Where one append is a repeat, those that came with it may be. Each round costs
+                    // a judgement of all, so there are ever more of them in one.
+                    self.fetch_repeats(id, appends, ahead).await?;
+                    ahead *= 8;
                 }
             }
         }
@@ -191,6 +203,54 @@ impl<'a> Sight<'a> {
             is_known: sequence == 0,
         };
         Ok((aggregate, found))
+    }
+
+    /// Fetches what tells whether an append and some behind it are repeats: where the first event
+    /// stands, the one before it, and the one where the last should be.
+    async fn fetch_repeats(
+        &mut self,
+        first: EventId,
+        appends: &[Append],
+        count: usize,
+    ) -> Result<(), StoreError> {
+        let parts = appends
+            .iter()
+            .filter_map(|append| Some((append.events.first()?.id, append.events.len() as u64)));
+        let parts: Vec<_> = parts
+            .skip_while(|(id, _)| *id != first)
+            .take(count)
+            .collect();
+        let sight = &*self;
+        let found: Vec<_> = stream::iter(parts)
+            .map(|(id, events)| sight.fetch_repeat(id, events))
+            .buffer_unordered(AT_ONCE)
+            .try_collect()
+            .await?;
+        for (id, first, versions) in found {
+            self.ids.insert(id, first);
+            self.versions.extend(versions);
+        }
+        Ok(())
+    }
+
+    async fn fetch_repeat(&self, id: EventId, events: u64) -> Result<Repeat, StoreError> {
+        let first = match self.ids.get(&id) {
+            Some(found) => found.clone(),
+            None => self.fetch(self.store.index.by_id(id)?).await?,
+        };
+        let mut versions = Vec::new();
+        if let Some(Stored { event, .. }) = &first {
+            let before = event.version.get() - 1;
+            for version in [before, before + events] {
+                let Ok(version) = Version::new(version) else {
+                    continue;
+                };
+                let there = self.store.index.at_version(&event.aggregate, version)?;
+                let found = self.fetch(there).await?;
+                versions.push(((event.aggregate.clone(), version), found));
+            }
+        }
+        Ok((id, first, versions))
     }
 
     async fn fetch(&self, at: Option<Position>) -> Result<Option<Stored>, StoreError> {
