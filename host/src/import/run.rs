@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use cim_core::append::{Append, AppendError, MAX_APPEND_EVENTS};
+use cim_core::append::{Append, AppendError, Appended, MAX_APPEND_EVENTS};
 use cim_core::chain;
 use cim_core::id::{AggregateId, AggregateKey, EventId};
 use cim_core::time::Timestamp;
@@ -86,17 +86,20 @@ pub async fn run(
             bytes += next.event.body.len();
             step.push(next);
         }
-        let count = step.len() as u64;
         let appends = appends(&plan, step, &heads);
-        let ids: Vec<_> = appends
+        let parts: Vec<_> = appends
             .iter()
-            .map(|append| append.aggregate.id.clone())
+            .map(|append| (append.aggregate.id.clone(), append.events.len() as u64))
             .collect();
         let answers = append_surely(store, appends).await?;
-        for (id, answer) in ids.into_iter().zip(answers) {
+        for ((id, count), answer) in parts.into_iter().zip(answers) {
             heads.entry(id).or_default().version = Some(answer.receipt().version);
+            // Another import of the same may have been faster.
+            match answer {
+                Appended::Committed(_) => imported.appended += count,
+                Appended::AlreadyCommitted(_) => imported.present += count,
+            }
         }
-        imported.appended += count;
         progress(imported.present + imported.appended, imported.events);
     }
     Ok(imported)
