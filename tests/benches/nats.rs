@@ -65,7 +65,8 @@ struct Bench<'a> {
     store: Arc<JetStreamStore>,
     bare: async_nats::jetstream::Context,
     template: StoreTemplate,
-    _folder: TempDir,
+    options: NatsOptions,
+    folder: TempDir,
 }
 
 impl<'a> Bench<'a> {
@@ -101,7 +102,8 @@ impl<'a> Bench<'a> {
                 store: Arc::new(store),
                 bare: async_nats::jetstream::new(client),
                 template: StoreTemplate::default(),
-                _folder: folder,
+                options,
+                folder,
             }
         })
     }
@@ -249,44 +251,71 @@ impl<'a> Bench<'a> {
         );
     }
 
-    /// Loads of one history, verified, against the faster bare way for its length.
-    fn load(&self, length: usize, loads: usize) {
+    /// Loads of histories, verified, against the faster bare way for their length. Each is loaded
+    /// for the first time by its store, which remembers nothing of it; then again.
+    fn load(&self, length: usize, histories: usize) {
         let mut events = Events::default();
-        let key = key(90_000_000 + length);
-        let of_it = self.template.aggregate_filter(&key).expect("a filter");
-        self.runtime
-            .block_on(append(&self.store, &key, 0, fresh(events.take(length))));
-        let ours = |_| {
-            time(|| {
-                self.runtime.block_on(async {
-                    for _ in 0..loads {
-                        let read = self.store.read(Query::history(key.clone()).verified());
-                        assert_eq!(read.count().await, length);
-                    }
-                });
-            })
+        let keys: Vec<_> = (0..histories)
+            .map(|number| key(90_000_000 + length * 1000 + number))
+            .collect();
+        self.runtime.block_on(async {
+            for key in &keys {
+                append(&self.store, key, 0, fresh(events.take(length))).await;
+            }
+        });
+        let load = async |store: &JetStreamStore| {
+            for key in &keys {
+                let read = store.read(Query::history(key.clone()).verified());
+                assert_eq!(read.count().await, length);
+            }
         };
+        let open = || self.runtime.block_on(self.open_again());
         for (name, way) in [("direct get", true), ("consumer", false)] {
+            let bare = |_| {
+                time(|| {
+                    self.runtime.block_on(async {
+                        for key in &keys {
+                            let of_it = self.template.aggregate_filter(key).expect("a filter");
+                            let count = match way {
+                                true => self.direct("OURS", of_it.as_str(), length).await,
+                                false => self.consume("OURS", of_it.as_str(), length).await,
+                            };
+                            assert_eq!(count, length);
+                        }
+                    });
+                })
+            };
             compare(
                 &format!("load of {length} verified / bare {name}"),
                 "time ≤ 1.3 of the faster",
-                loads,
-                ours,
+                histories,
                 |_| {
-                    time(|| {
-                        self.runtime.block_on(async {
-                            for _ in 0..loads {
-                                let count = match way {
-                                    true => self.direct("OURS", of_it.as_str(), length).await,
-                                    false => self.consume("OURS", of_it.as_str(), length).await,
-                                };
-                                assert_eq!(count, length);
-                            }
-                        });
-                    })
+                    let store = open();
+                    time(|| self.runtime.block_on(load(&store)))
                 },
+                bare,
             );
         }
+        let store = open();
+        self.runtime.block_on(load(&store));
+        compare(
+            &format!("load of {length} again / for the first time"),
+            "(told only)",
+            histories,
+            |_| time(|| self.runtime.block_on(load(&store))),
+            |_| {
+                let store = open();
+                time(|| self.runtime.block_on(load(&store)))
+            },
+        );
+    }
+
+    async fn open_again(&self) -> JetStreamStore {
+        let port = JetStreamClient::connect(&self.options).await;
+        let port = Arc::new(port.expect("a server"));
+        JetStreamStore::open(port, "OURS", self.options.url(), self.folder.path())
+            .await
+            .expect("a store")
     }
 
     fn catch_up(&self) {

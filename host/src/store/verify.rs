@@ -35,6 +35,14 @@ impl ReadVerifier {
         Self(Mode::Cid)
     }
 
+    /// Expects what follows an event that was verified before, with all before it.
+    #[cfg(feature = "jetstream")]
+    pub(crate) fn trust(&mut self, last: &RecordedEvent) {
+        if let Mode::Chain(verifier) = &mut self.0 {
+            **verifier = ChainVerifier::from_head(last.aggregate.clone(), last.head());
+        }
+    }
+
     /// Checks the next event.
     ///
     /// # Errors

@@ -3,11 +3,12 @@
 //! A head here may be old: an append that rests on it is then refused by the server, and looks
 //! again. So a remembered head can never give an append a wrong version.
 
-use std::collections::HashMap;
 use std::sync::Mutex;
 
 use cim_core::id::AggregateKey;
 use cim_core::version::Head;
+
+use super::halves::Halves;
 
 /// The most heads of a half: two halves together bound what is remembered.
 const MAX_HALF: usize = 50_000;
@@ -22,52 +23,35 @@ pub(super) struct KnownHead {
 }
 
 /// Heads by aggregate; those that are not used for long are forgotten.
-#[derive(Debug, Default)]
-pub(super) struct Heads(Mutex<Halves>);
+#[derive(Debug)]
+pub(super) struct Heads(Mutex<Halves<KnownHead>>);
 
-/// When the young half is full it becomes the old one, and the old one is forgotten; what is used
-/// of the old moves to the young.
-#[derive(Debug, Default)]
-struct Halves {
-    young: HashMap<AggregateKey, KnownHead>,
-    old: HashMap<AggregateKey, KnownHead>,
+impl Default for Heads {
+    fn default() -> Self {
+        Self(Mutex::new(Halves::new(MAX_HALF)))
+    }
 }
 
 impl Heads {
     pub(super) fn get(&self, aggregate: &AggregateKey) -> Option<KnownHead> {
-        let mut halves = self.lock();
-        if let Some(head) = halves.young.get(aggregate) {
-            return Some(*head);
-        }
-        let (aggregate, head) = halves.old.remove_entry(aggregate)?;
-        halves.put(aggregate, head);
-        Some(head)
+        self.lock().get(aggregate).copied()
     }
 
     /// Remembers a head, unless a later one is known.
     pub(super) fn put(&self, aggregate: &AggregateKey, head: KnownHead) {
         let mut halves = self.lock();
-        if let Some(known) = halves.young.get_mut(aggregate) {
-            if is_later(&head, known) {
-                *known = head;
-            }
-            return;
+        let known = halves.get(aggregate);
+        if known.is_none_or(|known| is_later(&head, known)) {
+            halves.put(aggregate.clone(), head, 1);
         }
-        let later = halves.old.remove(aggregate);
-        let head = later
-            .filter(|known| !is_later(&head, known))
-            .unwrap_or(head);
-        halves.put(aggregate.clone(), head);
     }
 
     /// Forgets a head that has turned out to be old.
     pub(super) fn forget(&self, aggregate: &AggregateKey) {
-        let mut halves = self.lock();
-        halves.young.remove(aggregate);
-        halves.old.remove(aggregate);
+        self.lock().remove(aggregate);
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Halves> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Halves<KnownHead>> {
         self.0
             .lock()
             .expect("no code panics while it holds the lock")
@@ -77,15 +61,6 @@ impl Heads {
 /// Whether a head takes the place of a known one: of the same twice, what is known counts.
 fn is_later(head: &KnownHead, known: &KnownHead) -> bool {
     (head.sequence, head.is_known) > (known.sequence, known.is_known)
-}
-
-impl Halves {
-    fn put(&mut self, aggregate: AggregateKey, head: KnownHead) {
-        if self.young.len() >= MAX_HALF {
-            self.old = std::mem::take(&mut self.young);
-        }
-        self.young.insert(aggregate, head);
-    }
 }
 
 #[cfg(test)]
@@ -136,16 +111,5 @@ mod tests {
         heads.put(&key(1), all_known(7));
         heads.put(&key(1), known(8));
         assert_eq!(heads.get(&key(1)), Some(known(8)));
-    }
-
-    #[test]
-    fn what_is_used_stays_and_the_number_is_bounded() {
-        let heads = Heads::default();
-        for number in 0..3 * MAX_HALF {
-            heads.put(&key(number), known(1));
-            assert_eq!(heads.get(&key(0)), Some(known(1)));
-        }
-        let halves = heads.lock();
-        assert!(halves.young.len() + halves.old.len() <= 2 * MAX_HALF);
     }
 }

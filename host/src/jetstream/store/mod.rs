@@ -7,7 +7,10 @@
 
 mod append;
 mod feed;
+mod halves;
 mod heads;
+mod histories;
+mod history;
 mod layout;
 mod read;
 mod recent;
@@ -31,6 +34,7 @@ use tokio::sync::Mutex;
 
 use self::feed::Synced;
 use self::heads::{Heads, KnownHead};
+use self::histories::VerifiedHistories;
 use self::recent::Recent;
 use super::{Consistency, JetStreamError, JetStreamPort, Storage, StreamConfig, version};
 use crate::sqlite::Index;
@@ -54,6 +58,7 @@ struct Inner {
     index: Arc<Index>,
     synced: Mutex<Synced>,
     heads: Heads,
+    histories: VerifiedHistories,
     recent: Recent,
     /// The last sequence that was seen: a leader that has less is not to be believed.
     seen: AtomicU64,
@@ -115,6 +120,7 @@ impl JetStreamStore {
             index: Arc::new(index),
             synced: Mutex::default(),
             heads: Heads::default(),
+            histories: VerifiedHistories::default(),
             recent: Recent::default(),
             seen: AtomicU64::new(found.state.last_seq),
             is_alone: found.config.num_replicas == 1 && found.config.allow_direct,

@@ -1,28 +1,21 @@
-//! Reading: a history by its subject, the log in its order, everything else through the index.
+//! Reading: a history by its subject ([`history`](super::history)), the log in its order, everything
+//! else through the index.
 
 use std::sync::Arc;
 
 use cim_core::append::Stored;
-use cim_core::id::AggregateKey;
-use cim_core::version::Version;
 use futures_util::StreamExt as _;
 use futures_util::stream::{self, BoxStream};
 use tokio::sync::mpsc;
 
-use super::heads::KnownHead;
+use super::histories::{Collected, Verified};
+use super::history::history;
 use super::layout::{position, read_event};
 use super::span::Span;
 use super::{Inner, fault};
-use crate::jetstream::{Batch, Consistency, Get, StoredMessage};
+use crate::jetstream::{Consistency, Get, StoredMessage};
 use crate::store::verify::ReadVerifier;
 use crate::store::{Direction, InvalidEvent, Query, ReadEvent, StoreError};
-use cim_core::append::HeadFound;
-
-/// The messages of one batched direct get: best for short histories.
-const BATCH: usize = 256;
-
-/// From so many missing events of a history on, a consumer is faster.
-const MANY: u64 = 512;
 
 /// The places that are taken from the index at once, and how many of their messages are fetched at
 /// the same time.
@@ -42,6 +35,7 @@ pub(super) fn read(store: Arc<Inner>, query: Query) -> BoxStream<'static, Item> 
         sender,
         group: Vec::with_capacity(GROUP),
         verifier: ReadVerifier::new(&query),
+        collected: Collected::default(),
         remaining: query.limit.unwrap_or(u64::MAX),
     };
     let reader = async move {
@@ -68,8 +62,8 @@ pub(super) fn read(store: Arc<Inner>, query: Query) -> BoxStream<'static, Item> 
 }
 
 /// Why a read ends before its end.
-enum End {
-    /// Nobody receives any more, or the limit is reached.
+pub(super) enum End {
+    /// Nobody receives any more, or all that was asked for is there.
     Enough,
     Fault(StoreError),
 }
@@ -81,17 +75,35 @@ impl From<StoreError> for End {
 }
 
 /// Where events go: checked, counted, in groups.
-struct Out {
+pub(super) struct Out {
     sender: mpsc::Sender<Vec<Item>>,
     group: Vec<Item>,
     verifier: ReadVerifier,
+    collected: Collected,
     remaining: u64,
 }
 
 impl Out {
-    async fn put(&mut self, stored: Stored) -> Result<(), End> {
+    pub(super) async fn put(&mut self, stored: Stored) -> Result<(), End> {
         let checked = self.verifier.check(stored.position, stored.event)?;
-        self.group.push(Ok(checked));
+        self.collected.add(&checked);
+        self.recall(checked).await
+    }
+
+    /// Expects what follows a history that was recalled.
+    pub(super) fn goes_on(&mut self, history: &Verified, last: &ReadEvent) {
+        self.verifier.trust(&last.event);
+        self.collected = Collected::of(history);
+    }
+
+    /// What was put, if it was a chain.
+    pub(super) fn collected(&mut self) -> Collected {
+        std::mem::take(&mut self.collected)
+    }
+
+    /// Takes an event that is verified already.
+    pub(super) async fn recall(&mut self, event: ReadEvent) -> Result<(), End> {
+        self.group.push(Ok(event));
         self.remaining -= 1;
         if self.group.len() >= GROUP {
             self.flush().await?;
@@ -131,130 +143,6 @@ fn is_log(query: &Query) -> bool {
 /// Whether nothing is asked for that only the index finds.
 fn is_plain(query: &Query) -> bool {
     query.event_id.is_none() && query.event_type.is_none() && query.correlation.is_none()
-}
-
-/// Reads one history: its first events and its head at the same time, then what is missing between
-/// them.
-async fn history(store: &Inner, query: &Query, out: &mut Out) -> Result<(), End> {
-    let Some(aggregate) = &query.aggregate else {
-        return Ok(());
-    };
-    let Ok(filter) = store.info.template.aggregate_filter(aggregate) else {
-        return Ok(());
-    };
-    let filter = filter.as_str();
-    let from = query.from_version.map_or(1, Version::get);
-    let mut next = match query.from_version {
-        Some(version) if version != Version::FIRST => {
-            store.sync().await?;
-            match store.index.at_version(aggregate, version)? {
-                Some(position) => position.get(),
-                None => return Ok(()),
-            }
-        }
-        _ => 1,
-    };
-    let wanted = |event: &Stored| {
-        let version = event.event.version.get();
-        version >= from && query.to_version.is_none_or(|last| version <= last.get())
-    };
-    // A history that is known to be long is not begun with what is best for short ones.
-    let known = store.heads.get(aggregate);
-    let is_long = known.is_some_and(|known| known.head.version.get() >= from + MANY);
-    let batch = async {
-        match is_long {
-            true => Ok(Batch::default()),
-            false => {
-                store
-                    .port
-                    .get_batch(&store.stream, next, filter, BATCH)
-                    .await
-            }
-        }
-    };
-    let (head, batch) = if store.is_alone && !is_long {
-        let batch = batch.await;
-        // What one server says is all there is.
-        let is_whole = batch.as_ref().is_ok_and(|batch| batch.pending == 0);
-        let last = batch.as_ref().ok().and_then(|batch| batch.messages.last());
-        match last.filter(|_| is_whole) {
-            Some(last) => (Ok(Some((last.sequence, store.head_of(last)))), batch),
-            None => (store.last(aggregate, Consistency::Leader).await, batch),
-        }
-    } else {
-        tokio::join!(store.last(aggregate, Consistency::Leader), batch)
-    };
-    let Some((end, head)) = head? else {
-        return Ok(());
-    };
-    remember(store, aggregate, end, &head);
-    let mut version = from - 1;
-    let mut batch = batch
-        .map_err(|error| fault("reading a history", error))?
-        .messages;
-    loop {
-        for stored in batch {
-            if stored.sequence > end {
-                return Ok(());
-            }
-            next = stored.sequence + 1;
-            let event = event(store, &stored)?;
-            version = event.event.version.get();
-            if query
-                .to_version
-                .is_some_and(|last| event.event.version > last)
-            {
-                return Ok(());
-            }
-            if wanted(&event) {
-                out.put(event).await?;
-            }
-        }
-        if next > end {
-            return Ok(());
-        }
-        let missing = match &head {
-            HeadFound::Sound(head) => head.version.get().saturating_sub(version),
-            HeadFound::Broken { .. } => 0,
-        };
-        if missing >= MANY || is_long {
-            break;
-        }
-        batch = store
-            .port
-            .get_batch(&store.stream, next, filter, BATCH)
-            .await
-            .map_err(|error| fault("reading a history", error))?
-            .messages;
-        if batch.is_empty() {
-            break;
-        }
-    }
-    let mut span = Span::new(store, next, end, Some(filter.to_owned()), false);
-    while let Some(stored) = span.next(store).await? {
-        let event = event(store, &stored)?;
-        if query
-            .to_version
-            .is_some_and(|last| event.event.version > last)
-        {
-            return Ok(());
-        }
-        if wanted(&event) {
-            out.put(event).await?;
-        }
-    }
-    Ok(())
-}
-
-fn remember(store: &Inner, aggregate: &AggregateKey, sequence: u64, head: &HeadFound) {
-    if let HeadFound::Sound(head) = *head {
-        let head = KnownHead {
-            sequence,
-            head,
-            is_known: false,
-        };
-        store.heads.put(aggregate, head);
-    }
 }
 
 /// Reads the log as it was when the read began.
@@ -328,7 +216,7 @@ async fn indexed(store: &Arc<Inner>, query: &Query, out: &mut Out) -> Result<(),
     }
 }
 
-fn event(store: &Inner, stored: &StoredMessage) -> Result<Stored, StoreError> {
+pub(super) fn event(store: &Inner, stored: &StoredMessage) -> Result<Stored, StoreError> {
     read_event(&store.info.template, stored).map_err(StoreError::Invalid)
 }
 

@@ -1,0 +1,240 @@
+//! Reading one history, in the way that is fastest for its length.
+
+use std::cmp::Ordering;
+
+use cim_core::append::HeadFound;
+use cim_core::id::AggregateKey;
+use cim_core::version::Version;
+
+use super::heads::KnownHead;
+use super::histories::Verified;
+use super::read::{End, Out, event};
+use super::span::Span;
+use super::{Inner, fault};
+use crate::jetstream::{Batch, Consistency, StoredMessage};
+use crate::store::{Check, Query, ReadEvent, StoreError};
+
+/// The messages of one batched direct get: best for short histories.
+const BATCH: usize = 256;
+
+/// From so many missing events of a history on, a consumer is faster.
+const MANY: u64 = 512;
+
+/// Reads (a part of) one history, forwards. Whole ones that are verified are remembered.
+pub(super) async fn history(store: &Inner, query: &Query, out: &mut Out) -> Result<(), End> {
+    let Some(aggregate) = &query.aggregate else {
+        return Ok(());
+    };
+    let Ok(filter) = store.info.template.aggregate_filter(aggregate) else {
+        return Ok(());
+    };
+    let reader = Reader {
+        store,
+        query,
+        aggregate,
+        filter: filter.as_str(),
+    };
+    if !(query.is_history() && query.check == Check::Verify) {
+        return reader.read_from_start(out).await;
+    }
+    let read = match store.histories.get(aggregate) {
+        Some(known) => reader.go_on(&known, out).await,
+        None => reader.read_from_start(out).await,
+    };
+    match &read {
+        Ok(()) => store.histories.put(aggregate, out.collected()),
+        Err(End::Fault(_)) => store.histories.forget(aggregate),
+        Err(End::Enough) => {}
+    }
+    read
+}
+
+struct Reader<'a> {
+    store: &'a Inner,
+    query: &'a Query,
+    aggregate: &'a AggregateKey,
+    filter: &'a str,
+}
+
+/// What of a history is missing.
+struct Missing {
+    /// Where it goes on.
+    next: u64,
+    /// The version before that.
+    version: u64,
+    /// Its last message, as the leader said.
+    end: u64,
+    head: HeadFound,
+}
+
+impl Reader<'_> {
+    /// Reads a history's first events and its head at the same time, then what is missing between
+    /// them.
+    async fn read_from_start(&self, out: &mut Out) -> Result<(), End> {
+        let store = self.store;
+        let from = self.query.from_version.unwrap_or(Version::FIRST);
+        let next = match from {
+            Version::FIRST => 1,
+            from => {
+                store.sync().await?;
+                match store.index.at_version(self.aggregate, from)? {
+                    Some(position) => position.get(),
+                    None => return Ok(()),
+                }
+            }
+        };
+        // A history that is known to be long is not begun with what is best for short ones.
+        let known = store.heads.get(self.aggregate);
+        let is_long = known.is_some_and(|known| known.head.version.get() >= from.get() + MANY);
+        let batch = async {
+            match is_long {
+                true => Ok(Batch::default()),
+                false => {
+                    store
+                        .port
+                        .get_batch(&store.stream, next, self.filter, BATCH)
+                        .await
+                }
+            }
+        };
+        let (head, batch) = if store.is_alone && !is_long {
+            let batch = batch.await;
+            // What one server says is all there is.
+            let is_whole = batch.as_ref().is_ok_and(|batch| batch.pending == 0);
+            let last = batch.as_ref().ok().and_then(|batch| batch.messages.last());
+            match last.filter(|_| is_whole) {
+                Some(last) => (Ok(Some((last.sequence, store.head_of(last)))), batch),
+                None => (self.last().await, batch),
+            }
+        } else {
+            tokio::join!(self.last(), batch)
+        };
+        let Some((end, head)) = head? else {
+            return Ok(());
+        };
+        self.remember(end, &head);
+        let missing = Missing {
+            next,
+            version: from.get() - 1,
+            end,
+            head,
+        };
+        let first = batch.map_err(|error| fault("reading a history", error))?;
+        self.rest(missing, first.messages, out).await
+    }
+
+    /// Reads what came since a history was verified.
+    async fn go_on(&self, known: &Verified, out: &mut Out) -> Result<(), End> {
+        let Some(last) = known.last() else {
+            return self.read_from_start(out).await;
+        };
+        let (end, head) = match self.last().await? {
+            Some((end, head)) if is_beginning(last, end, &head) => (end, head),
+            // It is another stream by now.
+            _ => return self.read_from_start(out).await,
+        };
+        self.remember(end, &head);
+        let missing = Missing {
+            next: last.position.get() + 1,
+            version: last.event.version.get(),
+            end,
+            head,
+        };
+        for event in known.iter() {
+            self.check_wanted(event.event.version)?;
+            out.recall(event.clone()).await?;
+        }
+        if missing.next > missing.end {
+            return Ok(());
+        }
+        out.goes_on(known, last);
+        self.rest(missing, Vec::new(), out).await
+    }
+
+    /// Reads to the end; `batch` is where it begins, if that is there already.
+    async fn rest(
+        &self,
+        mut missing: Missing,
+        mut batch: Vec<StoredMessage>,
+        out: &mut Out,
+    ) -> Result<(), End> {
+        let store = self.store;
+        loop {
+            for stored in batch {
+                if stored.sequence > missing.end {
+                    return Ok(());
+                }
+                missing.next = stored.sequence + 1;
+                missing.version = self.put(&stored, out).await?;
+            }
+            if missing.next > missing.end {
+                return Ok(());
+            }
+            let count = match &missing.head {
+                HeadFound::Sound(head) => head.version.get().saturating_sub(missing.version),
+                HeadFound::Broken { .. } => 0,
+            };
+            if count >= MANY {
+                break;
+            }
+            batch = store
+                .port
+                .get_batch(&store.stream, missing.next, self.filter, BATCH)
+                .await
+                .map_err(|error| fault("reading a history", error))?
+                .messages;
+            if batch.is_empty() {
+                break;
+            }
+        }
+        let filter = Some(self.filter.to_owned());
+        let mut span = Span::new(store, missing.next, missing.end, filter, false);
+        while let Some(stored) = span.next(store).await? {
+            self.put(&stored, out).await?;
+        }
+        Ok(())
+    }
+
+    /// Puts an event, if it is one that is asked for, and gives its version.
+    async fn put(&self, stored: &StoredMessage, out: &mut Out) -> Result<u64, End> {
+        let event = event(self.store, stored)?;
+        let version = event.event.version;
+        self.check_wanted(version)?;
+        if self.query.from_version.is_none_or(|from| version >= from) {
+            out.put(event).await?;
+        }
+        Ok(version.get())
+    }
+
+    fn check_wanted(&self, version: Version) -> Result<(), End> {
+        match self.query.to_version {
+            Some(last) if version > last => Err(End::Enough),
+            _ => Ok(()),
+        }
+    }
+
+    async fn last(&self) -> Result<Option<(u64, HeadFound)>, StoreError> {
+        self.store.last(self.aggregate, Consistency::Leader).await
+    }
+
+    fn remember(&self, sequence: u64, head: &HeadFound) {
+        if let HeadFound::Sound(head) = *head {
+            let head = KnownHead {
+                sequence,
+                head,
+                is_known: false,
+            };
+            self.store.heads.put(self.aggregate, head);
+        }
+    }
+}
+
+/// Whether a history that ends with `head` at the sequence `end` can begin with one that ends with
+/// `last`. The chain tells the rest.
+fn is_beginning(last: &ReadEvent, end: u64, head: &HeadFound) -> bool {
+    match end.cmp(&last.position.get()) {
+        Ordering::Less => false,
+        Ordering::Equal => *head == HeadFound::Sound(last.event.head()),
+        Ordering::Greater => true,
+    }
+}
