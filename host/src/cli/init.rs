@@ -12,6 +12,7 @@ use super::failure::{Exit, Failure};
 use super::output::{Output, say};
 use super::place::{Absent, Place, sqlite_path};
 use crate::config::FILE_NAME;
+use crate::secret::without_user;
 
 #[derive(Args, Debug)]
 #[command(after_help = "\
@@ -64,8 +65,11 @@ impl Init {
         };
         // The store first: a `cim.toml` that names none would be in the way of the next attempt.
         let store = place.open(Absent::Create).await?;
+        // A login has no place in a file that others read and that is committed with the code.
+        let url = &store.info().url;
+        let has_login = without_user(&place.url) != place.url;
         if written {
-            let url = toml::Value::from(&*place.url);
+            let url = toml::Value::from(url.as_str());
             let text = format!("store = {url}\nnamespace = \"{namespace}\"\n");
             let made = OpenOptions::new().write(true).create_new(true).open(config);
             made.and_then(|mut file| {
@@ -79,7 +83,7 @@ impl Init {
             return out.json(&json!({
                 "schema": "cim.init/v1",
                 "store_id": store_id,
-                "url": place.url,
+                "url": url,
                 "namespace": namespace.as_str(),
                 "config_written": written,
             }));
@@ -89,10 +93,12 @@ impl Init {
         } else {
             "Made".to_owned()
         };
-        say(&format!(
-            "{done} the store `{}` for `{namespace}`.",
-            place.url
-        ));
+        say(&format!("{done} the store `{url}` for `{namespace}`."));
+        if written && has_login {
+            say(
+                "The login of the URL is not written: give it as NATS_USER and NATS_PASSWORD, or NATS_CREDS.",
+            );
+        }
         out.line(&store_id)
     }
 }

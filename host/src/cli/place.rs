@@ -10,6 +10,7 @@ use super::failure::Failure;
 #[cfg(feature = "jetstream")]
 use super::nats;
 use crate::config::Config;
+use crate::secret::without_user;
 use crate::sqlite::SqliteStore;
 use crate::store::{EventStore, StoreError};
 
@@ -214,11 +215,12 @@ pub(crate) fn sqlite_path(url: &str) -> Result<PathBuf, Failure> {
     if let Some(path) = url.strip_prefix("sqlite:").filter(|path| !path.is_empty()) {
         return Ok(PathBuf::from(path));
     }
+    let shown = without_user(url);
     let failure = match url.split_once("://") {
         Some(("nats" | "tls" | "ws" | "wss", _)) => Failure::usage(format!(
-            "`{url}` is not in a file: expected `sqlite:FILE` here"
+            "`{shown}` is not in a file: expected `sqlite:FILE` here"
         )),
-        _ => Failure::usage(format!("`{url}` is not the URL of a store")),
+        _ => Failure::usage(format!("`{shown}` is not the URL of a store")),
     };
     Err(failure.help(
         "write `sqlite:FILE` or `nats://HOST[:PORT][/STREAM]`, for example `--store sqlite:cim.db`",

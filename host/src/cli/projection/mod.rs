@@ -14,6 +14,7 @@ use super::failure::Failure;
 use super::output::Output;
 use super::place::Place;
 use crate::projector::ReadModelError;
+use crate::secret::without_user;
 use crate::sqlite::ReadModel;
 
 #[derive(Debug, Subcommand)]
@@ -107,11 +108,12 @@ fn path(url: Option<&str>, option: &str, place: &Place) -> Result<PathBuf, Failu
     if let Some(path) = url.strip_prefix("sqlite:").filter(|path| !path.is_empty()) {
         return Ok(PathBuf::from(path));
     }
+    let shown = without_user(url);
     let failure = match url.split_once("://") {
         Some(("nats" | "tls" | "ws" | "wss", _)) => Failure::usage(format!(
-            "`{url}`: this version keeps documents in SQLite only"
+            "`{shown}`: this version keeps documents in SQLite only"
         )),
-        _ => Failure::usage(format!("`{url}` is not the URL of a file of documents")),
+        _ => Failure::usage(format!("`{shown}` is not the URL of a file of documents")),
     };
     Err(failure.help(format!(
         "write `sqlite:FILE`, for example `{option} sqlite:views.db`"
