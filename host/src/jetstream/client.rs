@@ -18,6 +18,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use super::circuit::Circuit;
 use super::consumer::{ConsumerConfig, ConsumerInfo};
 use super::error::JetStreamError;
 use super::port::{
@@ -54,6 +55,7 @@ pub struct JetStreamClient {
     api: String,
     pub(super) timeout: Duration,
     pub(super) refusals: Refusals,
+    pub(super) circuit: Circuit,
 }
 
 /// What the server refused of its own, without an answer to a call: subjects that the user may not
@@ -107,6 +109,7 @@ impl JetStreamClient {
             api: api.to_owned(),
             timeout,
             refusals,
+            circuit: Circuit::default(),
         }
     }
 
@@ -193,12 +196,17 @@ impl JetStreamClient {
         max: usize,
     ) -> Result<Batch, JetStreamError> {
         let deadline = clock::moment() + self.timeout;
-        loop {
-            match self.batch_once(stream, from_sequence, filter, max).await {
-                Err(JetStreamError::NoAnswer { .. }) if clock::moment() < deadline => {}
-                answer => return answer,
+        let getting = async {
+            loop {
+                match self.batch_once(stream, from_sequence, filter, max).await {
+                    Err(
+                        JetStreamError::NoAnswer { .. } | JetStreamError::ConnectionLost { .. },
+                    ) if clock::moment() < deadline => {}
+                    answer => return answer,
+                }
             }
-        }
+        };
+        self.circuit.call(GETTING, getting).await
     }
 
     async fn batch_once(
@@ -233,7 +241,7 @@ impl JetStreamClient {
             // What came before the connection was lost and what comes after it may have a gap
             // between them.
             if sent.is_lost(&self.client) {
-                return Err(JetStreamError::NoAnswer { doing: GETTING });
+                return Err(JetStreamError::ConnectionLost { doing: GETTING });
             }
             let Ok(answer) = answer else {
                 if let Some(why) = self.refusals.take(&subject) {
@@ -269,6 +277,43 @@ impl JetStreamClient {
                 Some(status) => return Err(refused(GETTING, status, message.description)),
             }
         }
+    }
+
+    /// Publishes an atomic batch.
+    async fn publish_all(&self, messages: Vec<Message>) -> Result<PublishAck, JetStreamError> {
+        let id = clock::store_id().simple().to_string();
+        let count = messages.len();
+        for (at, message) in messages.into_iter().enumerate() {
+            let mut headers = raw::headers(&message.headers);
+            headers.insert(BATCH_ID, id.as_str());
+            headers.insert(BATCH_SEQUENCE, (at + 1).to_string());
+            if at + 1 < count {
+                self.client
+                    .publish_with_headers(message.subject, headers, message.body)
+                    .await
+                    .map_err(|error| match error.kind() {
+                        async_nats::client::PublishErrorKind::MaxPayloadExceeded => {
+                            JetStreamError::TooLarge {
+                                limit: self.client.max_payload(),
+                            }
+                        }
+                        _ => JetStreamError::Connection {
+                            doing: PUBLISHING,
+                            source: Box::new(error),
+                        },
+                    })?;
+                continue;
+            }
+            headers.insert(BATCH_COMMIT, "1");
+            let answer = self
+                .request(PUBLISHING, &message.subject, Some(headers), message.body)
+                .await?;
+            return acknowledged(&answer.payload);
+        }
+        Err(JetStreamError::Answer {
+            doing: PUBLISHING,
+            why: "a batch has messages".to_owned(),
+        })
     }
 
     /// One ordered consumer, from where the subscription is.
@@ -317,49 +362,15 @@ impl JetStreamPort for JetStreamClient {
     fn publish(&self, message: Message) -> Answer<'_, PublishAck> {
         Box::pin(async move {
             let headers = raw::headers(&message.headers);
-            let answer = self
-                .request(PUBLISHING, &message.subject, Some(headers), message.body)
-                .await?;
+            let publishing =
+                self.request(PUBLISHING, &message.subject, Some(headers), message.body);
+            let answer = self.circuit.call(PUBLISHING, publishing).await?;
             acknowledged(&answer.payload)
         })
     }
 
     fn publish_batch(&self, messages: Vec<Message>) -> Answer<'_, PublishAck> {
-        Box::pin(async move {
-            let id = clock::store_id().simple().to_string();
-            let count = messages.len();
-            for (at, message) in messages.into_iter().enumerate() {
-                let mut headers = raw::headers(&message.headers);
-                headers.insert(BATCH_ID, id.as_str());
-                headers.insert(BATCH_SEQUENCE, (at + 1).to_string());
-                if at + 1 < count {
-                    self.client
-                        .publish_with_headers(message.subject, headers, message.body)
-                        .await
-                        .map_err(|error| match error.kind() {
-                            async_nats::client::PublishErrorKind::MaxPayloadExceeded => {
-                                JetStreamError::TooLarge {
-                                    limit: self.client.max_payload(),
-                                }
-                            }
-                            _ => JetStreamError::Connection {
-                                doing: PUBLISHING,
-                                source: Box::new(error),
-                            },
-                        })?;
-                    continue;
-                }
-                headers.insert(BATCH_COMMIT, "1");
-                let answer = self
-                    .request(PUBLISHING, &message.subject, Some(headers), message.body)
-                    .await?;
-                return acknowledged(&answer.payload);
-            }
-            Err(JetStreamError::Answer {
-                doing: PUBLISHING,
-                why: "a batch has messages".to_owned(),
-            })
-        })
+        Box::pin(self.circuit.call(PUBLISHING, self.publish_all(messages)))
     }
 
     fn subscribe(

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::fmt;
+use std::time::Duration;
 
 /// Why JetStream did not do what it was asked.
 #[derive(Debug)]
@@ -22,6 +23,19 @@ pub enum JetStreamError {
     NoAnswer {
         /// What was asked.
         doing: &'static str,
+    },
+    /// The connection was lost before the answer came; there may be another by now. What was
+    /// published may be stored or not.
+    ConnectionLost {
+        /// What was asked.
+        doing: &'static str,
+    },
+    /// Too many calls before had no answer, so this one was not made.
+    CircuitOpen {
+        /// What was to be asked.
+        doing: &'static str,
+        /// How long until the next call may be made.
+        wait: Duration,
     },
     /// Nobody listens: JetStream is off for the account, or no stream takes the subject.
     NobodyListens {
@@ -74,6 +88,8 @@ impl JetStreamError {
         match self {
             Self::Refused { .. } => "nats-refused",
             Self::NoAnswer { .. } => "nats-no-answer",
+            Self::ConnectionLost { .. } => "nats-connection-lost",
+            Self::CircuitOpen { .. } => "nats-circuit-open",
             Self::NobodyListens { .. } => "nats-nobody-listens",
             Self::NotAllowed { .. } => "nats-not-allowed",
             Self::TooLarge { .. } => "nats-too-large",
@@ -94,6 +110,14 @@ impl fmt::Display for JetStreamError {
                 ..
             } => write!(f, "NATS refused {doing}: {description} ({number})"),
             Self::NoAnswer { doing } => write!(f, "no answer from NATS while {doing}"),
+            Self::ConnectionLost { doing } => {
+                write!(f, "the connection to NATS was lost while {doing}")
+            }
+            Self::CircuitOpen { doing, wait } => write!(
+                f,
+                "NATS has not answered for long: {doing} is tried again in {} ms at the earliest",
+                wait.as_millis()
+            ),
             Self::NobodyListens { doing, subject } => {
                 write!(f, "nobody answers on `{subject}` while {doing}")
             }

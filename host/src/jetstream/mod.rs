@@ -1,5 +1,6 @@
 //! NATS JetStream: the port, its adapter on async-nats, and the event store that stands on it.
 
+mod circuit;
 mod client;
 mod connect;
 mod consumer;

@@ -26,15 +26,30 @@ impl JetStreamClient {
         subject: &str,
         body: Bytes,
     ) -> Result<async_nats::Message, JetStreamError> {
+        let asking = self.ask_again_and_again(doing, subject, body);
+        self.circuit.call(doing, asking).await
+    }
+
+    async fn ask_again_and_again(
+        &self,
+        doing: &'static str,
+        subject: &str,
+        body: Bytes,
+    ) -> Result<async_nats::Message, JetStreamError> {
         let deadline = clock::moment() + self.timeout;
         let mut asked = FuturesUnordered::new();
         loop {
-            asked.push(self.request(doing, subject, None, body.clone()));
+            if asked.is_empty() || self.circuit.may_ask_again() {
+                asked.push(self.request(doing, subject, None, body.clone()));
+            }
             let next = (clock::moment() + ASK_AGAIN).min(deadline);
             let first = async {
                 while let Some(answer) = asked.next().await {
-                    if !matches!(answer, Err(JetStreamError::NoAnswer { .. })) {
-                        return Some(answer);
+                    match answer {
+                        Err(
+                            JetStreamError::NoAnswer { .. } | JetStreamError::ConnectionLost { .. },
+                        ) => {}
+                        answer => return Some(answer),
                     }
                 }
                 None
@@ -73,7 +88,7 @@ impl JetStreamClient {
                         return Err(JetStreamError::NotAllowed { doing, why });
                     }
                     if sent.is_lost(&self.client) {
-                        return Err(JetStreamError::NoAnswer { doing });
+                        return Err(JetStreamError::ConnectionLost { doing });
                     }
                 }
             }

@@ -189,6 +189,24 @@ impl NatsServer {
         }
     }
 
+    /// Lets it stand still (`kill -STOP`): its connections stay, and it does not answer.
+    ///
+    /// # Panics
+    ///
+    /// When it does not run.
+    pub fn suspend(&self) {
+        self.process.as_ref().expect("it runs").signal("-STOP");
+    }
+
+    /// Lets it go on after [`suspend`](Self::suspend).
+    ///
+    /// # Panics
+    ///
+    /// When it does not run.
+    pub fn resume(&self) {
+        self.process.as_ref().expect("it runs").signal("-CONT");
+    }
+
     /// Starts it again in its folder and on its port, after stopping it if it runs.
     ///
     /// # Panics

@@ -55,13 +55,18 @@ impl Process {
         drop(self);
     }
 
-    /// Asks it to end and waits.
-    pub(super) fn terminate(mut self, patience: Duration) {
+    /// Sends it a signal.
+    pub(super) fn signal(&self, signal: &str) {
         let sent = Command::new("kill")
-            .args(["-TERM", &self.server.id().to_string()])
+            .args([signal, &self.server.id().to_string()])
             .status()
             .expect("`kill` starts");
-        assert!(sent.success(), "nats-server is not there to be stopped");
+        assert!(sent.success(), "nats-server is not there any more");
+    }
+
+    /// Asks it to end and waits.
+    pub(super) fn terminate(mut self, patience: Duration) {
+        self.signal("-TERM");
         let started = Instant::now();
         while !self.has_ended() {
             assert!(started.elapsed() < patience, "nats-server does not stop");

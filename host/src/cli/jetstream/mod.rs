@@ -106,6 +106,8 @@ fn exit_of(error: &JetStreamError) -> Exit {
     match error {
         JetStreamError::NotAllowed { .. } => Exit::NotAllowed,
         JetStreamError::NoAnswer { .. }
+        | JetStreamError::ConnectionLost { .. }
+        | JetStreamError::CircuitOpen { .. }
         | JetStreamError::NobodyListens { .. }
         | JetStreamError::Closed
         | JetStreamError::Connection { .. } => Exit::Unknown,
@@ -133,6 +135,8 @@ fn help_of(error: &JetStreamError) -> Option<&'static str> {
             _ => Some("`cim doctor` looks at the server and the account"),
         },
         JetStreamError::NoAnswer { .. }
+        | JetStreamError::ConnectionLost { .. }
+        | JetStreamError::CircuitOpen { .. }
         | JetStreamError::Closed
         | JetStreamError::Connection { .. } => {
             Some("check that the server runs and is reached, then try again")

@@ -267,8 +267,11 @@ fn next(error: JetStreamError) -> Next {
     match &error {
         JetStreamError::NotAllowed { .. } => Next::Refuse(store("stream-not-allowed", &error)),
         JetStreamError::TooLarge { .. } => Next::Refuse(store("message-too-large", &error)),
-        // What a server refuses it has not stored; nobody who listens has stored it either.
-        JetStreamError::Refused { .. } | JetStreamError::NobodyListens { .. } => Next::Again(error),
+        // What a server refuses it has not stored; nobody who listens has stored it either, and
+        // what was not sent is nowhere.
+        JetStreamError::Refused { .. }
+        | JetStreamError::NobodyListens { .. }
+        | JetStreamError::CircuitOpen { .. } => Next::Again(error),
         _ => Next::Unsure(error),
     }
 }

@@ -194,6 +194,8 @@ fn fault(doing: &str, error: JetStreamError) -> StoreError {
     match *source {
         JetStreamError::NotAllowed { .. } => StoreError::NotAllowed { doing, source },
         JetStreamError::NoAnswer { .. }
+        | JetStreamError::ConnectionLost { .. }
+        | JetStreamError::CircuitOpen { .. }
         | JetStreamError::NobodyListens { .. }
         | JetStreamError::Connection { .. } => StoreError::Unreachable { doing, source },
         JetStreamError::Closed => StoreError::Closed,

@@ -1,0 +1,55 @@
+//! A server that takes calls and does not answer them.
+
+use std::time::Duration;
+
+use cim_core::policy::BreakerOptions;
+use cim_host::jetstream::{JetStreamClient, JetStreamError, JetStreamPort as _, NatsOptions};
+use cim_tests::nats::{NatsServer, ServerOptions};
+
+#[tokio::test]
+async fn who_does_not_answer_is_left_alone_for_a_while() {
+    let server = NatsServer::start(ServerOptions::default());
+    let mut options = NatsOptions::new(&server.url()).expect("a URL");
+    options.answer_within = Duration::from_secs(1);
+    let client = JetStreamClient::connect(&options).await.expect("a server");
+    assert!(
+        client
+            .stream_info("NONE")
+            .await
+            .expect("an answer")
+            .is_none()
+    );
+
+    server.suspend();
+    let breaker = BreakerOptions::default();
+    for _ in 0..breaker.failures_max {
+        let error = client.stream_info("NONE").await.expect_err("silence");
+        assert_eq!(error.code(), "nats-no-answer");
+    }
+    let error = client.stream_info("NONE").await.expect_err("silence");
+    let JetStreamError::CircuitOpen { wait, .. } = error else {
+        panic!("expected an open circuit, found {error:?}");
+    };
+    assert!(wait <= breaker.open_time, "{wait:?}");
+
+    // A probe that has no answer either opens it again.
+    tokio::time::sleep(wait).await;
+    let error = client.stream_info("NONE").await.expect_err("silence");
+    assert_eq!(error.code(), "nats-no-answer");
+    let error = client.stream_info("NONE").await.expect_err("silence");
+    let JetStreamError::CircuitOpen { wait, .. } = error else {
+        panic!("expected an open circuit, found {error:?}");
+    };
+
+    server.resume();
+    tokio::time::sleep(wait).await;
+    for _ in 0..10 {
+        assert!(
+            client
+                .stream_info("NONE")
+                .await
+                .expect("an answer")
+                .is_none()
+        );
+    }
+}
