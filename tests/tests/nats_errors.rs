@@ -181,6 +181,36 @@ fn a_server_that_is_too_old() {
 const SAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/sample.csv");
 
 /// A server, and a folder with the user's home.
+#[test]
+fn a_new_store_takes_its_namespace_and_shows_no_login() {
+    let place = Place::with_options(
+        ServerOptions {
+            authorization: Some("user: ann, password: hunter2".to_owned()),
+            ..ServerOptions::default()
+        },
+        "ann:hunter2@",
+    );
+    let ran = place
+        .cim(&["init", "--namespace", "acme.it.infra", "--json"])
+        .exits(0);
+    let config = std::fs::read_to_string(place.folder.path().join("cim.toml"));
+    let config = config.expect("it is written");
+    for shown in [&ran.stdout, &ran.stderr, &config] {
+        assert!(!shown.contains("hunter2"), "{shown}");
+    }
+    ran.prints(&format!("nats://{}/CIM-EVENTS", place.server.address()));
+    place.append("l-1").exits(0);
+    place
+        .cim(&["read", "loan", "l-1"])
+        .exits(0)
+        .prints("acme.it.infra.loan.l-1");
+
+    let shown = format!("`nats://…@{}`", place.server.address());
+    let ran = place.cim(&["projection", "list"]).exits(2);
+    ran.says(&shown, "`sqlite:FILE`");
+    assert!(!ran.stderr.contains("hunter2"), "{}", ran.stderr);
+}
+
 struct Place {
     server: NatsServer,
     url: String,

@@ -42,7 +42,7 @@ pub(crate) struct Init {
 
 impl Init {
     pub(crate) async fn run(self, store: Option<String>, out: &mut Output) -> Result<(), Failure> {
-        let place = Place::find(store)?;
+        let mut place = Place::find(store)?;
         if let Some(there) = is_there(&place).await? {
             let message = format!("there is a store already: `{there}`");
             return Err(Failure::new(Exit::Failed, "exists", message).help(
@@ -63,6 +63,8 @@ impl Init {
             Some(given) => given,
             None => place.namespace(&place.config.template()?.unwrap_or_default())?,
         };
+        // A stream takes the events of its namespaces alone.
+        place.config.namespace = Some(namespace.to_string());
         // The store first: a `cim.toml` that names none would be in the way of the next attempt.
         let store = place.open(Absent::Create).await?;
         // A login has no place in a file that others read and that is committed with the code.
