@@ -313,7 +313,7 @@ impl<'a> Bench<'a> {
     async fn open_again(&self) -> JetStreamStore {
         let port = JetStreamClient::connect(&self.options).await;
         let port = Arc::new(port.expect("a server"));
-        JetStreamStore::open(port, "OURS", self.options.url(), self.folder.path())
+        JetStreamStore::open(port, "OURS", &self.options.url(), self.folder.path())
             .await
             .expect("a store")
     }

@@ -20,6 +20,9 @@ const STEP: usize = 1000;
 /// without, by a consumer.
 const FEW: u64 = 200;
 
+/// An index that lacks so many messages is fed beside the reading.
+const BEHIND: u64 = 10_000;
+
 /// When the index was last known to have all that the leader had, and up to which sequence.
 #[derive(Debug, Default)]
 pub(super) struct Synced(Option<(Instant, u64)>);
@@ -46,6 +49,24 @@ impl Inner {
         self.recent.forget_up_to(self.index.looked_up_to());
         synced.0 = Some((begun, target));
         Ok(target)
+    }
+
+    /// Feeds the index beside what else is done, if it lacks many messages: for who reads sparse
+    /// histories only and needs no more of it.
+    pub(super) fn feed_if_behind(self: &Arc<Self>) {
+        let missing = self
+            .seen
+            .load(Ordering::Acquire)
+            .saturating_sub(self.index.looked_up_to());
+        if missing < BEHIND || self.is_feeding.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let store = Arc::clone(self);
+        tokio::spawn(async move {
+            // Who needs the index feeds it too, and is told of faults.
+            let _ = store.sync().await;
+            store.is_feeding.store(false, Ordering::Release);
+        });
     }
 
     /// The leader's last sequence. A leader that has less than what was acknowledged to us is

@@ -1,6 +1,7 @@
 //! Reading one history, in the way that is fastest for its length.
 
 use std::cmp::Ordering;
+use std::sync::Arc;
 
 use cim_core::append::HeadFound;
 use cim_core::id::AggregateKey;
@@ -8,10 +9,11 @@ use cim_core::version::Version;
 
 use super::heads::KnownHead;
 use super::histories::Verified;
-use super::read::{End, Out, event};
+use super::read::{End, Out, event, from_index};
 use super::span::Span;
 use super::{Inner, fault};
 use crate::jetstream::{Batch, Consistency, StoredMessage};
+use crate::sqlite::Place;
 use crate::store::{Check, Query, ReadEvent, StoreError};
 
 /// The messages of one batched direct get: best for short histories.
@@ -20,14 +22,19 @@ const BATCH: usize = 256;
 /// From so many missing events of a history on, a consumer is faster.
 const MANY: u64 = 512;
 
+/// With so many messages of others to each of a history, the server takes longer to look through
+/// them than to give each event by its sequence.
+const SPARSE: u64 = 128;
+
 /// Reads (a part of) one history, forwards. Whole ones that are verified are remembered.
-pub(super) async fn history(store: &Inner, query: &Query, out: &mut Out) -> Result<(), End> {
+pub(super) async fn history(store: &Arc<Inner>, query: &Query, out: &mut Out) -> Result<(), End> {
     let Some(aggregate) = &query.aggregate else {
         return Ok(());
     };
     let Ok(filter) = store.info.template.aggregate_filter(aggregate) else {
         return Ok(());
     };
+    store.feed_if_behind();
     let reader = Reader {
         store,
         query,
@@ -73,6 +80,11 @@ impl Reader<'_> {
     async fn read_from_start(&self, out: &mut Out) -> Result<(), End> {
         let store = self.store;
         let from = self.query.from_version.unwrap_or(Version::FIRST);
+        if let Some((first, last)) = store.index.extent(self.aggregate)?
+            && is_sparse(first, last)
+        {
+            return self.read_by_index(last, out).await;
+        }
         let next = match from {
             Version::FIRST => 1,
             from => {
@@ -121,6 +133,27 @@ impl Reader<'_> {
         };
         let first = batch.map_err(|error| fault("reading a history", error))?;
         self.rest(missing, first.messages, out).await
+    }
+
+    /// Reads each event that the index has by its sequence, up to `last`, then what came since.
+    async fn read_by_index(&self, last: Place, out: &mut Out) -> Result<(), End> {
+        let Some((end, head)) = self.last().await? else {
+            return Ok(());
+        };
+        self.remember(end, &head);
+        let read = from_index(self.store, self.query, end, out).await?;
+        let last = read.unwrap_or(last);
+        let to_version = self.query.to_version.map_or(u64::MAX, Version::get);
+        if last.version >= to_version {
+            return Err(End::Enough);
+        }
+        let missing = Missing {
+            next: last.position.get() + 1,
+            version: last.version,
+            end,
+            head,
+        };
+        self.rest(missing, Vec::new(), out).await
     }
 
     /// Reads what came since a history was verified.
@@ -227,6 +260,13 @@ impl Reader<'_> {
             self.store.heads.put(self.aggregate, head);
         }
     }
+}
+
+/// Whether a history has many messages of others between its own.
+fn is_sparse(first: Place, last: Place) -> bool {
+    let events = last.version.saturating_sub(first.version) + 1;
+    let messages = last.position.get().saturating_sub(first.position.get());
+    messages / events > SPARSE
 }
 
 /// Whether a history that ends with `head` at the sequence `end` can begin with one that ends with

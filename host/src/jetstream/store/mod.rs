@@ -21,7 +21,7 @@ mod subscription;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use cim_core::append::{Append, AppendError, Appended, HeadFound, Rejection};
 use cim_core::id::AggregateKey;
@@ -60,6 +60,8 @@ struct Inner {
     heads: Heads,
     histories: VerifiedHistories,
     recent: Recent,
+    /// Whether the index is being fed beside what else is done.
+    is_feeding: AtomicBool,
     /// The last sequence that was seen: a leader that has less is not to be believed.
     seen: AtomicU64,
     /// Whether the stream has one replica, which is then its leader: a direct get sees everything.
@@ -122,6 +124,7 @@ impl JetStreamStore {
             heads: Heads::default(),
             histories: VerifiedHistories::default(),
             recent: Recent::default(),
+            is_feeding: AtomicBool::new(false),
             seen: AtomicU64::new(found.state.last_seq),
             is_alone: found.config.num_replicas == 1 && found.config.allow_direct,
             shared,

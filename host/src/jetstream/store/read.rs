@@ -14,6 +14,7 @@ use super::layout::{position, read_event};
 use super::span::Span;
 use super::{Inner, fault};
 use crate::jetstream::{Consistency, Get, StoredMessage};
+use crate::sqlite::Place;
 use crate::store::verify::ReadVerifier;
 use crate::store::{Direction, InvalidEvent, Query, ReadEvent, StoreError};
 
@@ -196,14 +197,24 @@ fn is_selected(query: &Query, Stored { event, .. }: &Stored) -> bool {
 }
 
 /// Reads what the index finds.
-async fn indexed(store: &Arc<Inner>, query: &Query, out: &mut Out) -> Result<(), End> {
+async fn indexed(store: &Inner, query: &Query, out: &mut Out) -> Result<(), End> {
     let end = store.sync().await?;
+    from_index(store, query, end, out).await.map(drop)
+}
+
+/// Reads what the index has up to a sequence, and gives the last place.
+pub(super) async fn from_index(
+    store: &Inner,
+    query: &Query,
+    end: u64,
+    out: &mut Out,
+) -> Result<Option<Place>, End> {
     let mut last = None;
     loop {
         let limit = PLACES.min(out.remaining);
         let places = store.index.page(query.clone(), end, last, limit).await?;
         let count = places.len() as u64;
-        last = places.last().copied();
+        last = places.last().copied().or(last);
         let mut messages = stream::iter(places)
             .map(|place| store.message(place.position.get()))
             .buffered(AT_ONCE);
@@ -211,7 +222,7 @@ async fn indexed(store: &Arc<Inner>, query: &Query, out: &mut Out) -> Result<(),
             out.put(event(store, &stored?)?).await?;
         }
         if count < limit {
-            return Ok(());
+            return Ok(last);
         }
     }
 }

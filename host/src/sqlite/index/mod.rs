@@ -188,6 +188,36 @@ impl Index {
             .map_err(reading)
     }
 
+    /// The first and the last place of a history, as far as it is known.
+    pub(crate) fn extent(
+        &self,
+        aggregate: &AggregateKey,
+    ) -> Result<Option<(Place, Place)>, StoreError> {
+        let connection = self.looking();
+        let Some(id) = find_aggregate(&connection, aggregate).map_err(reading)? else {
+            return Ok(None);
+        };
+        let place = |sql| -> rusqlite::Result<Option<Place>> {
+            let found = connection
+                .prepare_cached(sql)?
+                .query_row([id], |row| Ok((row.get(0)?, row.get(1)?)))
+                .optional()?;
+            Ok(found.and_then(|(at, version)| place(at, version)))
+        };
+        let extent = || {
+            let first = place(
+                "SELECT position, version FROM events WHERE aggregate = ?1 \
+                 ORDER BY version, position LIMIT 1",
+            )?;
+            let last = place(
+                "SELECT position, version FROM events WHERE aggregate = ?1 \
+                 ORDER BY version DESC, position DESC LIMIT 1",
+            )?;
+            Ok(first.zip(last))
+        };
+        extent().map_err(reading)
+    }
+
     /// A page of the places that a query selects, up to the position `end`, behind the last place
     /// of the page before.
     pub(crate) async fn page(
@@ -224,10 +254,7 @@ impl Index {
             let mut places = Vec::new();
             for row in rows {
                 let (at, version) = row?;
-                places.extend(position(at).map(|position| Place {
-                    position,
-                    version: u64::try_from(version).unwrap_or(0),
-                }));
+                places.extend(place(at, version));
             }
             Ok(places)
         })
@@ -392,6 +419,13 @@ fn look(connection: &Connection) -> rusqlite::Result<Looked> {
         .query_row([], |row| row.get(0))?;
     let last_id = id.and_then(|id| Uuid::from_slice(&id).ok());
     Ok(Looked { up_to, last_id })
+}
+
+fn place(at: i64, version: i64) -> Option<Place> {
+    Some(Place {
+        position: position(at)?,
+        version: u64::try_from(version).unwrap_or(0),
+    })
 }
 
 fn position(row: i64) -> Option<Position> {
