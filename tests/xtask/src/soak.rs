@@ -68,6 +68,14 @@ fn steps<'a>(workspace: &'a Workspace, length: &'a Length) -> Result<Vec<Step<'a
             ),
             move || million(workspace, length.events),
         ),
+        Step::new(
+            "nats-size",
+            format!(
+                "a stream of {} events on NATS against one of 10000, some 3 minutes for 1000000",
+                length.events
+            ),
+            move || nats_size(workspace, length.events),
+        ),
     ];
     for target in fuzz_targets(workspace)? {
         steps.push(Step::new(
@@ -94,6 +102,16 @@ fn races(workspace: &Workspace, kills: u64) -> Result<(), Failure> {
         .args(["--test", "nats_races"])
         .args(["--", "--nocapture", "--test-threads=1"])
         .env("CIM_RACE_KILLS", kills.to_string())
+        .run()
+}
+
+/// What does not depend on the size of a stream, and what does.
+fn nats_size(workspace: &Workspace, events: u64) -> Result<(), Failure> {
+    Run::cargo()
+        .args(["bench", "--locked", "--package", "cim-tests"])
+        .args(["--bench", "nats_size"])
+        .env("CIM_BENCH_EVENTS", events.to_string())
+        .dir(workspace.root())
         .run()
 }
 
