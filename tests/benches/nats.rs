@@ -66,6 +66,7 @@ struct Bench<'a> {
     bare: async_nats::jetstream::Context,
     template: StoreTemplate,
     options: NatsOptions,
+    replicas: u32,
     folder: TempDir,
 }
 
@@ -103,6 +104,7 @@ impl<'a> Bench<'a> {
                 bare: async_nats::jetstream::new(client),
                 template: StoreTemplate::default(),
                 options,
+                replicas,
                 folder,
             }
         })
@@ -269,6 +271,9 @@ impl<'a> Bench<'a> {
                 assert_eq!(read.count().await, length);
             }
         };
+        // As in a program that has run for a while, the index is there.
+        let indexed = self.runtime.block_on(self.store.stats());
+        indexed.expect("an answer");
         let open = || self.runtime.block_on(self.open_again());
         for (name, way) in [("direct get", true), ("consumer", false)] {
             let bare = |_| {
@@ -385,7 +390,26 @@ impl<'a> Bench<'a> {
         bare.publish(last, events).await
     }
 
+    /// A history by direct get. Any replica may answer that; so with several, the leader is asked
+    /// for the last event at the same time, as whoever wants to see what was acknowledged must.
     async fn direct(&self, stream: &str, filter: &str, count: usize) -> usize {
+        let last = async {
+            if self.replicas > 1 {
+                self.leader_last(stream, filter).await;
+            }
+        };
+        let (count, ()) = tokio::join!(self.get_batch(stream, filter, count), last);
+        count
+    }
+
+    async fn leader_last(&self, stream: &str, filter: &str) {
+        let body = serde_json::json!({ "last_by_subj": filter }).to_string();
+        let subject = format!("$JS.API.STREAM.MSG.GET.{stream}");
+        let answer = self.bare.client().request(subject, body.into()).await;
+        assert!(!answer.expect("an answer").payload.is_empty());
+    }
+
+    async fn get_batch(&self, stream: &str, filter: &str, count: usize) -> usize {
         let client = self.bare.client();
         let inbox = client.new_inbox();
         let mut answers = client.subscribe(inbox.clone()).await.expect("connected");

@@ -80,14 +80,14 @@ impl Reader<'_> {
     async fn read_from_start(&self, out: &mut Out) -> Result<(), End> {
         let store = self.store;
         let from = self.query.from_version.unwrap_or(Version::FIRST);
-        if let Some((first, last)) = store.index.extent(self.aggregate)?
-            && is_sparse(first, last)
-        {
-            return self.read_by_index(last, out).await;
-        }
-        let next = match from {
-            Version::FIRST => 1,
-            from => {
+        let extent = store.index.extent(self.aggregate)?;
+        let next = match extent {
+            Some((first, last)) if is_sparse(first, last) => {
+                return self.read_by_index(last, out).await;
+            }
+            Some((first, _)) if from == Version::FIRST => first.position.get(),
+            None if from == Version::FIRST => 1,
+            _ => {
                 store.sync().await?;
                 match store.index.at_version(self.aggregate, from)? {
                     Some(position) => position.get(),
@@ -97,7 +97,10 @@ impl Reader<'_> {
         };
         // A history that is known to be long is not begun with what is best for short ones.
         let known = store.heads.get(self.aggregate);
-        let is_long = known.is_some_and(|known| known.head.version.get() >= from.get() + MANY);
+        let length = known
+            .map(|known| known.head.version.get())
+            .max(extent.map(|(_, last)| last.version));
+        let is_long = length.is_some_and(|length| length >= from.get() + MANY);
         let batch = async {
             match is_long {
                 true => Ok(Batch::default()),
