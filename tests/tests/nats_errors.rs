@@ -1,8 +1,16 @@
 //! What is wrong with a store on NATS is told, with what to do, and nothing is half done.
 
 use std::path::Path;
+use std::time::{Duration, Instant};
 
-use cim_tests::nats::{NatsProxy, NatsServer, ServerOptions};
+use cim_core::append::{Append, AppendError, Rejection};
+use cim_core::event::NewEvent;
+use cim_core::id::EventType;
+use cim_core::text::Text;
+use cim_core::version::ExpectedVersion;
+use cim_host::clock;
+use cim_host::store::EventStore as _;
+use cim_tests::nats::{NatsProxy, NatsServer, STREAM, ServerOptions, make_store, new_stream};
 use cim_tests::program::{Ran, cim_at_home};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -114,7 +122,60 @@ fn a_user_that_may_not_write() {
     );
     ran.exits(4)
         .says("local.main.events.loan.a.opened", "ask for the right");
+    // A batch, of which the server refuses each message.
+    let started = Instant::now();
+    place
+        .import_at(&reader)
+        .exits(4)
+        .says("local.main.events.loan.", "ask for the right");
+    assert!(started.elapsed() < Duration::from_secs(10));
     place.cim(&["stats"]).exits(0).prints("events      1\n");
+}
+
+#[test]
+fn an_account_that_is_full() {
+    let accounts = r#"accounts { SMALL: {
+      jetstream: { max_file: 65536 }, users: [{ user: "small", password: "pw" }] } }"#;
+    let place = Place::with_options(
+        ServerOptions {
+            extra: accounts.to_owned(),
+            ..ServerOptions::default()
+        },
+        "small:pw@",
+    );
+    place.cim(&["init"]).exits(0);
+    let body = format!("\"{}\"", "x".repeat(40_000));
+    let append = |id| place.cim(&["append", "loan", id, "LoanOpened", "--data", &body]);
+    append("a").exits(0);
+    append("b").exits(1).says("resource", "raise the limits");
+    place.cim(&["stats"]).exits(0).prints("events      1\n");
+}
+
+/// Nothing is stored, and trying again would not help: that is told at once.
+#[tokio::test]
+async fn a_stream_that_is_taken_away_from_an_open_store() {
+    let server = NatsServer::start(ServerOptions::default());
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = make_store(&server.url(), &new_stream(1), folder.path()).await;
+    let deleted = server.ask(&format!("$JS.API.STREAM.DELETE.{STREAM}"), &json!({}));
+    assert_eq!(deleted.expect("an answer")["success"], true);
+    let event = NewEvent::json(
+        clock::event_id(),
+        &"loan".parse().expect("an entity"),
+        EventType::new("LoanOpened").expect("a type"),
+        clock::now(),
+        Text::new("tests").expect("a source"),
+        "{}".to_owned(),
+    )
+    .expect("a short operation");
+    let key = "local.main.events.loan.a".parse().expect("a key");
+    let append = Append::new(key, ExpectedVersion::NoStream, vec![event]);
+    match store.append(append).await {
+        Err(AppendError::Rejected {
+            why: Rejection::Store { code, .. },
+        }) => assert_eq!(code, "store-not-found"),
+        other => panic!("expected a refusal, found {other:?}"),
+    }
 }
 
 #[test]

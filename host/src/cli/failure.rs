@@ -187,6 +187,10 @@ fn help_of_store(code: &str) -> &'static str {
         "stream-not-allowed" => {
             "ask for the right to publish to this subject; `cim doctor` shows what this user may do"
         }
+        "store-not-allowed" => "ask for the right; `cim doctor` shows what this user may do",
+        "store-not-found" | "store-mismatch" => {
+            "nothing was appended; see with `cim stats` and `cim stream info` what is there now"
+        }
         "stream-full" => "raise the limits of the stream; `cim doctor` shows them",
         "message-too-large" => {
             "raise the server's `max_payload`, or store large content elsewhere and append its \
@@ -209,7 +213,14 @@ impl From<AppendError> for Failure {
             AppendError::Conflict { .. } => Exit::Conflict,
             AppendError::Rejected {
                 why: Rejection::Store { code, .. },
-            } if *code == "stream-not-allowed" => Exit::NotAllowed,
+            } if matches!(*code, "stream-not-allowed" | "store-not-allowed") => Exit::NotAllowed,
+            AppendError::Rejected {
+                why:
+                    Rejection::Store {
+                        code: "store-not-found",
+                        ..
+                    },
+            } => Exit::NotFound,
             AppendError::Rejected {
                 why: Rejection::Store { .. },
             } => Exit::Failed,

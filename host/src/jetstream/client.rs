@@ -1,6 +1,6 @@
 //! The port on async-nats.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -47,6 +47,9 @@ const PAUSE: Duration = Duration::from_millis(250);
 const AHEAD: i64 = 500;
 const AHEAD_BYTES: i64 = 8 << 20;
 
+/// The server's number (`errors.json`) for a batch of which a message is missing.
+const BATCH_INCOMPLETE: u32 = 10176;
+
 /// A connection to JetStream. Clones share it.
 #[derive(Clone, Debug)]
 pub struct JetStreamClient {
@@ -80,12 +83,20 @@ impl Refusals {
         refusals.push_back(told);
     }
 
-    /// Takes out the refusal of a subject.
+    /// Takes out the refusals of a subject, and gives the last one. Who sends does it before too:
+    /// what was refused then may be allowed by now.
     pub(super) fn take(&self, subject: &str) -> Option<String> {
         let mut refusals = self.lock();
         let quoted = format!("\"{subject}\"");
-        let at = refusals.iter().position(|told| told.contains(&quoted))?;
-        refusals.remove(at)
+        let mut last = None;
+        refusals.retain_mut(|told| {
+            let is_of_it = told.contains(&quoted);
+            if is_of_it {
+                last = Some(std::mem::take(told));
+            }
+            !is_of_it
+        });
+        last
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, VecDeque<String>> {
@@ -281,6 +292,31 @@ impl JetStreamClient {
 
     /// Publishes an atomic batch.
     async fn publish_all(&self, messages: Vec<Message>) -> Result<PublishAck, JetStreamError> {
+        let subjects: HashSet<String> = messages
+            .iter()
+            .map(|message| message.subject.clone())
+            .collect();
+        for subject in &subjects {
+            self.refusals.take(subject);
+        }
+        let published = self.publish_each(messages).await;
+        // What the server says of a message that it does not let through may come a moment later.
+        if let Err(error) = &published
+            && error.number() == Some(BATCH_INCOMPLETE)
+        {
+            tokio::time::sleep(LOOK).await;
+            let told = subjects.iter().find_map(|one| self.refusals.take(one));
+            if let Some(why) = told {
+                return Err(JetStreamError::NotAllowed {
+                    doing: PUBLISHING,
+                    why,
+                });
+            }
+        }
+        published
+    }
+
+    async fn publish_each(&self, messages: Vec<Message>) -> Result<PublishAck, JetStreamError> {
         let id = clock::store_id().simple().to_string();
         let count = messages.len();
         for (at, message) in messages.into_iter().enumerate() {

@@ -76,6 +76,7 @@ impl JetStreamClient {
         if let Some(headers) = headers {
             request = request.headers(headers);
         }
+        self.refusals.take(subject);
         let sent = Sent::now(&self.client);
         let answer = self.client.send_request(subject.to_owned(), request);
         tokio::pin!(answer);

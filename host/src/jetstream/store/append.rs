@@ -66,8 +66,13 @@ impl Inner {
                 Err(Failed {
                     cause,
                     may_be_stored,
+                    rejection,
                 }) => {
                     unsure |= may_be_stored;
+                    // Trying again changes nothing, and nothing is stored.
+                    if let Some(why) = rejection.filter(|_| !unsure) {
+                        return Err(AppendError::Rejected { why });
+                    }
                     Some(cause)
                 }
             };
@@ -129,7 +134,10 @@ impl Inner {
             // Sequences only grow: this would be another stream under the same name.
             Ok(ack) if !ack.duplicate && ack.sequence <= seen => {
                 let why = format!("the stream `{}` was made anew", self.stream);
-                return Err(Failed::from(StoreError::Mismatch { why }));
+                return Err(Failed {
+                    may_be_stored: true,
+                    ..Failed::from(StoreError::Mismatch { why })
+                });
             }
             Ok(ack) if !ack.duplicate => {
                 return Ok(Some(Ok(self.committed(&recorded, &sight, &ack))));
@@ -226,6 +234,8 @@ impl Inner {
 struct Failed {
     cause: Arc<dyn std::error::Error + Send + Sync>,
     may_be_stored: bool,
+    /// What it is if nothing is stored and trying again is of no use.
+    rejection: Option<Rejection>,
 }
 
 impl Failed {
@@ -233,13 +243,24 @@ impl Failed {
         Self {
             cause: Arc::new(cause),
             may_be_stored,
+            rejection: None,
         }
     }
 }
 
 impl From<StoreError> for Failed {
     fn from(error: StoreError) -> Self {
+        let is_lasting = matches!(
+            error,
+            StoreError::NotFound { .. }
+                | StoreError::Mismatch { .. }
+                | StoreError::NotAllowed { .. }
+        );
         Self {
+            rejection: is_lasting.then(|| Rejection::Store {
+                code: error.code(),
+                why: error.to_string(),
+            }),
             cause: Arc::new(error),
             may_be_stored: false,
         }
@@ -257,9 +278,9 @@ fn next(error: JetStreamError) -> Next {
         // under way; a duplicate in a batch.
         Some(10071 | 10158 | 10164 | 10201) => return Next::Look,
         // Batches are off; the stream is full, or its largest message or its subject is exceeded;
-        // the account is.
+        // the account or the server is full.
         Some(10174) => return Next::Refuse(store("stream-without-batches", &error)),
-        Some(10077 | 10054 | 10047 | 10028 | 10122) => {
+        Some(10077 | 10054 | 10047 | 10028 | 10002 | 10023) => {
             return Next::Refuse(store("stream-full", &error));
         }
         _ => {}

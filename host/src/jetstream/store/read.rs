@@ -39,10 +39,11 @@ pub(super) fn read(store: Arc<Inner>, query: Query) -> BoxStream<'static, Item> 
         collected: Collected::default(),
         remaining: query.limit.unwrap_or(u64::MAX),
     };
+    let is_history = is_history(&query);
     let reader = async move {
         let read = if out.remaining == 0 {
             Ok(())
-        } else if is_history(&query) {
+        } else if is_history {
             history(&store, &query, &mut out).await
         } else if is_log(&query) {
             log(&store, &query, &mut out).await
@@ -54,12 +55,20 @@ pub(super) fn read(store: Arc<Inner>, query: Query) -> BoxStream<'static, Item> 
         }
         out.flush().await.ok();
     };
-    // It begins when it is polled first, and ends with its receiver.
-    let groups = stream::once(async move {
-        tokio::spawn(reader);
-        stream::poll_fn(move |context| receiver.poll_recv(context))
-    });
-    groups.flatten().map(stream::iter).flatten().boxed()
+    let groups = stream::poll_fn(move |context| receiver.poll_recv(context));
+    // It begins when it is polled first, and ends with its receiver. Most histories are short: for
+    // them, handing over to another thread would take longer than reading.
+    let groups = if is_history {
+        let reader = stream::once(reader).filter_map(|()| std::future::ready(None));
+        stream::select(reader, groups).boxed()
+    } else {
+        let started = stream::once(async move {
+            tokio::spawn(reader);
+            groups
+        });
+        started.flatten().boxed()
+    };
+    groups.map(stream::iter).flatten().boxed()
 }
 
 /// Why a read ends before its end.
