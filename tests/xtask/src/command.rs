@@ -21,6 +21,18 @@ pub(crate) struct Run {
     without: Vec<&'static str>,
 }
 
+/// What Cargo tells this program of its package. The build script of ring is run anew when these
+/// change, and with it all that depends on ring would be built again.
+const OF_THIS_PACKAGE: [&str; 7] = [
+    "CARGO_MANIFEST_DIR",
+    "CARGO_MANIFEST_LINKS",
+    "CARGO_PKG_NAME",
+    "CARGO_PKG_VERSION_MAJOR",
+    "CARGO_PKG_VERSION_MINOR",
+    "CARGO_PKG_VERSION_PATCH",
+    "CARGO_PKG_VERSION_PRE",
+];
+
 impl Run {
     pub(crate) fn new(program: impl Into<OsString>) -> Self {
         Self {
@@ -36,7 +48,9 @@ impl Run {
 
     /// The Cargo that runs this task.
     pub(crate) fn cargo() -> Self {
-        Self::new("cargo")
+        let mut cargo = Self::new("cargo");
+        cargo.without.extend(OF_THIS_PACKAGE);
+        cargo
     }
 
     pub(crate) fn arg(mut self, argument: impl Into<OsString>) -> Self {
