@@ -93,12 +93,21 @@ fn on_nats(cim: &Cim, dir: &Path) -> Result<(), Failure> {
     let run = |line: String| cim.run(&line).env("XDG_CACHE_HOME", dir.join("cache"));
     run(format!("copy sqlite:cim.db {stream}")).run()?;
     run(format!("--store {stream} stats")).run()?;
-    let verify = |store: &str| run(format!("--store {store} verify --json")).shown_output(VERIFIED);
+    let verify = |store: &str| {
+        let told = run(format!("--store {store} verify --json")).shown_output(VERIFIED)?;
+        heads_of(&told).ok_or_else(|| Failure::new("cannot read the report"))
+    };
     if verify(&stream)? != verify("sqlite:cim.db")? {
         return Err(Failure::new("the stores disagree"));
     }
     println!("Both stores have the same heads. The server stops now.");
     Ok(())
+}
+
+/// The digest of all heads in the report of a verification.
+fn heads_of(report: &str) -> Option<String> {
+    let report: serde_json::Value = serde_json::from_str(report).ok()?;
+    Some(report["heads"].as_str()?.to_owned())
 }
 
 fn title(text: &str) {
@@ -190,5 +199,12 @@ mod tests {
             Some(("loan".to_owned(), "loan-1001".to_owned()))
         );
         assert_eq!(aggregate_of(""), None);
+    }
+
+    #[test]
+    fn reads_the_heads_of_a_report() {
+        let report = r#"{"schema":"cim.verify/v1","heads":"afd8","store_id":"1"}"#;
+        assert_eq!(heads_of(report), Some("afd8".to_owned()));
+        assert_eq!(heads_of(r#"{"heads":7}"#), None);
     }
 }
