@@ -6,16 +6,21 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use cim_core::append::MAX_APPEND_EVENTS;
 use cim_core::message::Message;
 use tokio::sync::{mpsc, oneshot};
 
 use super::append::EXPECTED_SUBJECT;
+use crate::clock;
 use crate::jetstream::{JetStreamError, JetStreamPort, PublishAck};
 
 /// How many appends may wait before an append itself waits.
 const MAX_WAITING: usize = 1024;
+
+/// How long a batch waits at most for appends that are expected.
+const PATIENCE: Duration = Duration::from_millis(1);
 
 type Answer = Result<PublishAck, JetStreamError>;
 
@@ -52,6 +57,9 @@ impl Shared {
 
 async fn publish(port: Arc<dyn JetStreamPort>, mut parts: mpsc::Receiver<Part>) {
     let mut next = None;
+    // Those who were answered just now will soon be back. Without a moment's patience they would
+    // find that the others have left without them, each time, and all batches would be half as large.
+    let (mut company, mut patience) = (1, clock::moment());
     while let Some(first) = match next.take() {
         Some(part) => Some(part),
         None => parts.recv().await,
@@ -59,7 +67,15 @@ async fn publish(port: Arc<dyn JetStreamPort>, mut parts: mpsc::Receiver<Part>) 
         let mut group = vec![first];
         let mut count = group[0].messages.len();
         let mut aggregates: HashSet<String> = group[0].aggregates().collect();
-        while let Ok(part) = parts.try_recv() {
+        loop {
+            let part = match parts.try_recv() {
+                Ok(part) => part,
+                Err(_) if group.len() >= company => break,
+                Err(_) => match tokio::time::timeout_at(patience.into(), parts.recv()).await {
+                    Ok(Some(part)) => part,
+                    _ => break,
+                },
+            };
             let fits = count + part.messages.len() <= MAX_APPEND_EVENTS;
             if !fits || part.aggregates().any(|of| aggregates.contains(&of)) {
                 next = Some(part);
@@ -69,7 +85,10 @@ async fn publish(port: Arc<dyn JetStreamPort>, mut parts: mpsc::Receiver<Part>) 
             aggregates.extend(part.aggregates());
             group.push(part);
         }
+        let answered = group.len();
         publish_group(&*port, group).await;
+        company = answered + parts.len();
+        patience = clock::moment() + PATIENCE;
     }
 }
 
