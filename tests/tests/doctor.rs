@@ -50,6 +50,13 @@ fn a_server_that_writes_before_it_acknowledges_is_safe() {
     let seen = place.doctor(&["--monitor", &monitor], 0);
     assert_eq!(bad(&seen), []);
     assert_eq!(seen["verdict"], "ok");
+    let mirror = json!({ "name": "BACKUP", "mirror": { "name": "CIM-EVENTS" } });
+    let made = server.ask("$JS.API.STREAM.CREATE.BACKUP", &mirror);
+    made.expect("a mirror");
+    let seen = place.doctor(&["--monitor", &monitor], 0);
+    let mirrored = ("stream-mirrored".to_owned(), "warning".to_owned());
+    assert_eq!(bad(&seen), [mirrored]);
+    assert!(text(&seen, "stream-mirrored", "what").contains("`BACKUP`"));
     let nowhere = place.doctor(&["--monitor", "http://127.0.0.1:1"], UNHEALTHY);
     assert!(text(&nowhere, "sync", "what").contains("http://127.0.0.1:1"));
 }

@@ -10,7 +10,9 @@ use super::facts::{Clock, Facts, IndexFacts, ServerSettings, StreamFacts, Unseen
 use super::monitor;
 use crate::clock;
 use crate::jetstream::plan::{StreamPlan, difference, parse_store};
-use crate::jetstream::{JetStreamClient, JetStreamError, JetStreamPort as _, NatsOptions};
+use crate::jetstream::{
+    JetStreamClient, JetStreamError, JetStreamPort as _, NatsOptions, StreamConfig,
+};
 use crate::sqlite::longest_in_index;
 use crate::store::StoreError;
 
@@ -134,19 +136,36 @@ async fn streams(
     plans: &[StreamPlan],
 ) -> Result<Vec<StreamFacts>, Unseen> {
     let mut streams = Vec::with_capacity(plans.len());
+    // Who may not list the streams sees no mirrors; that is no fault.
+    let others = client.streams().await.unwrap_or_default();
     for plan in plans {
         let found = client.stream_info(&plan.name).await;
         let found = found.map_err(|error| unseen(&error))?;
         let changes = found
             .as_ref()
             .map(|info| difference(&info.config, &plan.wanted()));
+        let mirrors = others
+            .iter()
+            .filter(|info| answers_for(&info.config, &plan.name));
         streams.push(StreamFacts {
+            mirrors: mirrors.map(|info| info.config.name.clone()).collect(),
             plan: plan.clone(),
             changes: changes.unwrap_or_default(),
             found,
         });
     }
     Ok(streams)
+}
+
+/// Whether a stream is a mirror of another one that answers its direct gets. The server makes it so
+/// by itself where the other allows direct gets.
+fn answers_for(config: &StreamConfig, stream: &str) -> bool {
+    let mirror = config
+        .other
+        .get("mirror")
+        .and_then(|mirror| mirror.get("name"));
+    let is_direct = config.other.get("mirror_direct").and_then(Value::as_bool);
+    mirror.and_then(Value::as_str) == Some(stream) && is_direct == Some(true)
 }
 
 /// The index of the first stream that is a store.

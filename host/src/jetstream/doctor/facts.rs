@@ -134,6 +134,8 @@ pub struct StreamFacts {
     pub found: Option<StreamInfo>,
     /// What differs.
     pub changes: Vec<FieldChange>,
+    /// The mirrors of it that answer direct gets in its place, as far as they were seen.
+    pub mirrors: Vec<String>,
 }
 
 /// The local index of a store.

@@ -172,6 +172,7 @@ pub(super) fn streams(facts: &Facts) -> Vec<Finding> {
                 findings.extend(replicas(info, facts));
                 if let Purpose::Store { .. } = stream.plan.purpose {
                     findings.extend(store(info));
+                    findings.extend(mirrors(stream));
                 }
                 findings.extend(differs(stream, info));
                 if findings.len() == before {
@@ -193,6 +194,29 @@ pub(super) fn streams(facts: &Facts) -> Vec<Finding> {
         }
     }
     findings
+}
+
+/// Mirrors that answer for a store.
+fn mirrors(stream: &StreamFacts) -> Option<Finding> {
+    let names: Vec<_> = stream
+        .mirrors
+        .iter()
+        .map(|name| format!("`{name}`"))
+        .collect();
+    if names.is_empty() {
+        return None;
+    }
+    Some(Finding::warning(
+        "stream-mirrored",
+        format!(
+            "mirrors answer direct gets of `{}`: {}",
+            stream.plan.name,
+            names.join(", ")
+        ),
+        "`cim` leaves their answers aside and asks the leader, which is slower; other programs may \
+         take what they have for all there is",
+        "set `mirror_direct` of these mirrors to false, or keep the copies with `cim copy`",
+    ))
 }
 
 fn replicas(info: &StreamInfo, facts: &Facts) -> Vec<Finding> {

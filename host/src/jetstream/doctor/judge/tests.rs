@@ -47,6 +47,7 @@ fn facts() -> Facts {
             cluster: None,
         }),
         changes: Vec::new(),
+        mirrors: Vec::new(),
     });
     Facts {
         server: ServerInfo {
@@ -107,6 +108,7 @@ fn stream(facts: &mut Facts, set: impl FnOnce(&mut StreamInfo)) {
         plan,
         found: Some(info),
         changes,
+        ..
     } = &mut streams[0]
     else {
         panic!("the stream is there");
@@ -223,6 +225,14 @@ fn what_is_not_as_planned_is_named() {
     });
     check("streams", Severity::Warning, |facts| {
         facts.streams = Err(unseen())
+    });
+}
+
+#[test]
+fn mirrors_that_answer_for_a_store_are_named() {
+    check("stream-mirrored", Severity::Warning, |facts| {
+        let streams = facts.streams.as_mut().expect("streams");
+        streams[0].mirrors = vec!["BACKUP".to_owned()];
     });
 }
 
