@@ -28,6 +28,7 @@ use super::raw;
 use super::request::Sent;
 use super::server::{AccountInfo, ServerInfo};
 use super::stream::{StreamConfig, StreamInfo};
+use super::subscription::Subscription;
 use crate::clock;
 
 /// How long a call waits for its answer.
@@ -39,9 +40,8 @@ pub(super) const LOOK: Duration = Duration::from_millis(100);
 /// The most refusals of the server that are remembered: they are looked at within [`TIMEOUT`].
 const MAX_REFUSALS: usize = 64;
 
-/// For how long an ordered consumer's first answer, or the next one after a failure, is waited for
-/// before it is made again.
-const PAUSE: Duration = Duration::from_millis(250);
+/// How long any replica has for an answer before the leader is asked.
+const DIRECT: Duration = Duration::from_secs(1);
 
 /// The most messages that a subscription has on the way, and their bytes.
 const AHEAD: i64 = 500;
@@ -55,7 +55,7 @@ const BATCH_INCOMPLETE: u32 = 10176;
 pub struct JetStreamClient {
     pub(super) client: Client,
     context: jetstream::Context,
-    api: String,
+    pub(super) api: String,
     pub(super) timeout: Duration,
     pub(super) refusals: Refusals,
     pub(super) circuit: Circuit,
@@ -167,6 +167,9 @@ impl JetStreamClient {
         }
     }
 
+    /// Asks any replica once, and the leader where that does not help: a mirror of the stream has
+    /// answered, or the answer does not come. A message with headers that async-nats cannot read
+    /// ends the connection that it comes on; the leader sends it as JSON.
     async fn get_direct(
         &self,
         stream: &str,
@@ -174,15 +177,26 @@ impl JetStreamClient {
     ) -> Result<Option<StoredMessage>, JetStreamError> {
         let subject = format!("{}.DIRECT.GET.{stream}", self.api);
         let body = get_body(get).to_string().into();
-        let message = self.request_surely(GETTING, &subject, body).await?;
-        match message.status {
-            None => raw::stored(message).map(Some),
-            Some(StatusCode::NOT_FOUND) => Ok(None),
-            Some(status) => Err(refused(GETTING, status, message.description)),
+        let asking = self.request(GETTING, &subject, None, body);
+        let asking = self.circuit.call(GETTING, asking);
+        let message = match tokio::time::timeout(DIRECT, asking).await {
+            Ok(Ok(message)) => message,
+            Ok(Err(
+                JetStreamError::ConnectionLost { .. } | JetStreamError::NobodyListens { .. },
+            ))
+            | Err(_) => return self.get_from_leader(stream, get).await,
+            Ok(Err(error)) => return Err(error),
+        };
+        match (raw::stream_of(&message), message.status) {
+            (Some(found), _) if found == stream => raw::stored(message).map(Some),
+            (Some(_), _) => self.get_from_leader(stream, get).await,
+            (None, Some(StatusCode::NOT_FOUND)) => Ok(None),
+            (None, Some(status)) => Err(refused(GETTING, status, message.description)),
+            (None, None) => Err(wrong(GETTING, &"expected the name of the stream")),
         }
     }
 
-    async fn get_from_leader(
+    pub(super) async fn get_from_leader(
         &self,
         stream: &str,
         get: &Get,
@@ -210,14 +224,16 @@ impl JetStreamClient {
         let getting = async {
             loop {
                 match self.batch_once(stream, from_sequence, filter, max).await {
-                    Err(
-                        JetStreamError::NoAnswer { .. } | JetStreamError::ConnectionLost { .. },
-                    ) if clock::moment() < deadline => {}
+                    Err(JetStreamError::NoAnswer { .. }) if clock::moment() < deadline => {}
                     answer => return answer,
                 }
             }
         };
-        self.circuit.call(GETTING, getting).await
+        match self.circuit.call(GETTING, getting).await {
+            // One of the messages may be why.
+            Err(JetStreamError::ConnectionLost { .. }) => Ok(Batch::default()),
+            answer => answer,
+        }
     }
 
     async fn batch_once(
@@ -270,8 +286,17 @@ impl JetStreamClient {
             let Some(message) = answer else {
                 return Err(JetStreamError::Closed);
             };
+            match raw::stream_of(&message) {
+                Some(from) if from == stream => {
+                    found.push(raw::stored(message)?);
+                    continue;
+                }
+                // A mirror has other messages, or not all.
+                Some(_) => return Ok(Batch::default()),
+                None => {}
+            }
             match message.status {
-                None => found.push(raw::stored(message)?),
+                None => return Err(wrong(GETTING, &"expected the name of the stream")),
                 Some(StatusCode::NOT_FOUND) => return Ok(Batch::default()),
                 Some(status) if status.as_u16() == END_OF_BATCH => {
                     return Ok(Batch {
@@ -353,7 +378,7 @@ impl JetStreamClient {
     }
 
     /// One ordered consumer, from where the subscription is.
-    async fn ordered(
+    pub(super) async fn ordered(
         &self,
         stream: &str,
         name: &str,
@@ -414,14 +439,7 @@ impl JetStreamPort for JetStreamClient {
         stream: &str,
         select: Subscribe,
     ) -> BoxStream<'static, Result<StoredMessage, JetStreamError>> {
-        let subscription = Subscription {
-            client: self.clone(),
-            stream: stream.to_owned(),
-            next: select.from_sequence.map_or(1, u64::from),
-            select,
-            name: String::new(),
-            ordered: None,
-        };
+        let subscription = Subscription::new(self.clone(), stream, select);
         stream::unfold(Some(subscription), |subscription| async move {
             let mut subscription = subscription?;
             match subscription.next().await {
@@ -537,101 +555,9 @@ impl JetStreamClient {
     }
 }
 
-/// A subscription: one ordered consumer after the other, each from where the last one ended.
-struct Subscription {
-    client: JetStreamClient,
-    stream: String,
-    select: Subscribe,
-    /// The next sequence that may be delivered.
-    next: u64,
-    /// The consumer's name on the server.
-    name: String,
-    ordered: Option<jetstream::consumer::pull::Ordered>,
-}
-
-impl Drop for Subscription {
-    /// The server would keep the consumer for minutes, and there may be many loads in that time.
-    /// One that was made again after a loss has another name, and is left to the server.
-    fn drop(&mut self) {
-        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
-            return;
-        };
-        if self.ordered.take().is_none() {
-            return;
-        }
-        let client = self.client.client.clone();
-        let subject = format!(
-            "{}.CONSUMER.DELETE.{}.{}",
-            self.client.api, self.stream, self.name
-        );
-        // Without an answer: where it fails, the server deletes it later.
-        runtime.spawn(async move { client.publish(subject, Bytes::new()).await });
-    }
-}
-
-impl Subscription {
-    async fn next(&mut self) -> Result<StoredMessage, JetStreamError> {
-        loop {
-            let ordered = match &mut self.ordered {
-                Some(ordered) => ordered,
-                None => {
-                    self.name = format!("cim-{}", clock::store_id().simple());
-                    let made = self
-                        .client
-                        .ordered(&self.stream, &self.name, self.next, &self.select)
-                        .await;
-                    match made {
-                        Ok(ordered) => self.ordered.insert(ordered),
-                        Err(error) => {
-                            self.check(error).await?;
-                            continue;
-                        }
-                    }
-                }
-            };
-            match ordered.next().await {
-                Some(Ok(message)) => {
-                    let message = raw::delivered(message.message)?;
-                    // After a reconnect the consumer begins anew behind what it has delivered;
-                    // that is not relied upon.
-                    if message.sequence >= self.next {
-                        self.next = message.sequence + 1;
-                        return Ok(message);
-                    }
-                }
-                // The consumer is gone, or the connection was: the next one goes on.
-                Some(Err(_)) | None => {
-                    self.ordered = None;
-                    tokio::time::sleep(PAUSE).await;
-                }
-            }
-        }
-    }
-
-    /// Whether trying again can help.
-    async fn check(&mut self, error: JetStreamError) -> Result<(), JetStreamError> {
-        match self.client.stream_info(&self.stream).await {
-            Ok(Some(_)) => {}
-            Ok(None) => return Err(error),
-            Err(error @ JetStreamError::NotAllowed { .. }) => return Err(error),
-            Err(_) => {}
-        }
-        let consuming = format!("{}.CONSUMER.CREATE", self.client.api);
-        let refused = self.client.refusals.take_prefixed(&consuming);
-        if let Some(why) = refused {
-            return Err(JetStreamError::NotAllowed {
-                doing: SUBSCRIBING,
-                why,
-            });
-        }
-        tokio::time::sleep(PAUSE).await;
-        Ok(())
-    }
-}
-
 impl Refusals {
     /// Takes out the refusal of a subject that begins so.
-    fn take_prefixed(&self, prefix: &str) -> Option<String> {
+    pub(super) fn take_prefixed(&self, prefix: &str) -> Option<String> {
         let mut refusals = self.lock();
         let quoted = format!("\"{prefix}");
         let at = refusals.iter().position(|told| told.contains(&quoted))?;
@@ -644,6 +570,7 @@ fn get_body(get: &Get) -> Value {
         Get::Sequence(sequence) => json!({ "seq": sequence }),
         Get::Last(filter) => json!({ "last_by_subj": filter }),
         Get::From(sequence) => json!({ "seq": sequence, "next_by_subj": ">" }),
+        Get::Next(sequence, filter) => json!({ "seq": sequence, "next_by_subj": filter }),
     }
 }
 
@@ -729,7 +656,7 @@ pub(super) fn server_time(text: &str) -> Result<Timestamp, JetStreamError> {
 
 const PUBLISHING: &str = "publishing";
 const GETTING: &str = "reading a message";
-const SUBSCRIBING: &str = "subscribing";
+pub(super) const SUBSCRIBING: &str = "subscribing";
 
 /// The headers of an atomic batch (ADR-50).
 const BATCH_ID: &str = "Nats-Batch-Id";

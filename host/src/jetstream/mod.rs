@@ -15,6 +15,7 @@ mod request;
 mod server;
 mod store;
 mod stream;
+mod subscription;
 mod system;
 mod version;
 

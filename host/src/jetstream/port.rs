@@ -60,6 +60,9 @@ pub trait JetStreamPort: fmt::Debug + Send + Sync {
     /// The messages from a sequence on whose subjects match a filter, at most `max`, in one round
     /// trip (batched direct get, ADR-31). The server ends it earlier when that is too many bytes.
     /// Any replica may answer, also one that lags.
+    ///
+    /// What comes is what the stream has, without gaps. That nothing comes says nothing: a mirror of
+    /// the stream may have answered, or one of the messages does not get through to us.
     fn get_batch(
         &self,
         stream: &str,
@@ -136,6 +139,8 @@ pub enum Get {
     Last(String),
     /// The first one from a sequence on.
     From(u64),
+    /// The first one from a sequence on whose subject matches this filter.
+    Next(u64, String),
 }
 
 /// How fresh the answer to a [`JetStreamPort::get`] is.
@@ -143,7 +148,8 @@ pub enum Get {
 pub enum Consistency {
     /// The stream's leader: all that is acknowledged is seen.
     Leader,
-    /// Any replica, for streams with direct get: faster, but it may lag.
+    /// Any replica, for streams with direct get: faster, but it may lag. That there is no message is
+    /// not sure either: a mirror of the stream may say so.
     AnyReplica,
 }
 

@@ -22,10 +22,22 @@ pub(super) fn headers(pairs: &[(String, String)]) -> HeaderMap {
 
 /// The headers that a server adds to the answer of a direct get (ADR-31), behind those of the
 /// message.
+const STREAM: &str = "Nats-Stream";
 const SUBJECT: &str = "Nats-Subject";
 const SEQUENCE: &str = "Nats-Sequence";
 const TIME: &str = "Nats-Time-Stamp";
 const PENDING: &str = "Nats-Num-Pending";
+
+/// The stream whose message the answer of a direct get is; `None` where it is none, but a status.
+///
+/// It tells more than the status of the answer: what somebody else has stored may begin with a
+/// status of its own. And a mirror of a stream answers for it too.
+pub(super) fn stream_of(answer: &async_nats::Message) -> Option<&str> {
+    let headers = answer.headers.as_ref()?;
+    headers
+        .get_last(STREAM)
+        .map(async_nats::HeaderValue::as_str)
+}
 
 /// Reads the answer of a direct get.
 pub(super) fn stored(answer: async_nats::Message) -> Result<StoredMessage, JetStreamError> {
@@ -109,7 +121,7 @@ fn pairs(headers: &HeaderMap) -> Vec<(String, String)> {
 }
 
 const ADDED: [&str; 7] = [
-    "Nats-Stream",
+    STREAM,
     SUBJECT,
     SEQUENCE,
     TIME,
@@ -131,6 +143,8 @@ pub(super) struct Json {
 }
 
 impl Json {
+    /// Reads it. The server takes headers that nobody can read: then the message is kept as one
+    /// without headers, so that it has its place and is no event.
     pub(super) fn stored(self) -> Result<StoredMessage, JetStreamError> {
         let bytes = |text: &str| {
             BASE64
@@ -142,7 +156,7 @@ impl Json {
             stored_at: server_time(&self.time)?,
             message: Message {
                 subject: self.subject,
-                headers: block(&bytes(&self.hdrs)?)?,
+                headers: block(&bytes(&self.hdrs)?).unwrap_or_default(),
                 body: Bytes::from(bytes(&self.data)?),
             },
         })
@@ -150,25 +164,31 @@ impl Json {
 }
 
 /// Reads a block of headers: a first line `NATS/1.0`, lines `Name: value`, an empty line (ADR-4).
-fn block(bytes: &[u8]) -> Result<Vec<(String, String)>, JetStreamError> {
+/// `None` where async-nats cannot read it either, so that a message is the same whoever gives it:
+/// lines end as [`str::lines`] says, and one that begins with white space goes on with a value.
+fn block(bytes: &[u8]) -> Option<Vec<(String, String)>> {
     if bytes.is_empty() {
-        return Ok(Vec::new());
+        return Some(Vec::new());
     }
-    let text = std::str::from_utf8(bytes).map_err(|_| wrong("headers that are not UTF-8"))?;
-    let mut lines = text.split("\r\n");
-    if !lines
-        .next()
-        .is_some_and(|line| line.starts_with("NATS/1.0"))
-    {
-        return Err(wrong("the version of the headers"));
+    let mut lines = std::str::from_utf8(bytes).ok()?.lines().peekable();
+    lines.next()?.strip_prefix("NATS/1.0")?;
+    let mut pairs = Vec::new();
+    while let Some(line) = lines.next() {
+        if line.is_empty() {
+            continue;
+        }
+        let (name, value) = line.split_once(':')?;
+        if !name.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return None;
+        }
+        let mut value = value.trim_start().to_owned();
+        while let Some(more) = lines.next_if(|line| line.starts_with(char::is_whitespace)) {
+            value.push_str(more);
+        }
+        value.truncate(value.trim_end().len());
+        pairs.push((name.to_owned(), value));
     }
-    lines
-        .take_while(|line| !line.is_empty())
-        .map(|line| {
-            let (name, value) = line.split_once(':').ok_or_else(|| wrong("a header"))?;
-            Ok((name.to_owned(), value.trim().to_owned()))
-        })
-        .collect()
+    Some(pairs)
 }
 
 fn wrong(why: &str) -> JetStreamError {
@@ -200,11 +220,34 @@ mod tests {
 
     #[test]
     fn a_block_of_headers_is_read_line_by_line() {
-        let pairs = block(b"NATS/1.0\r\nA: b\r\nA:c:d\r\n\r\n").expect("headers");
-        let expected = [("A", "b"), ("A", "c:d")].map(|(a, b)| (a.to_owned(), b.to_owned()));
+        let pairs = block(b"NATS/1.0 404 None\r\nA: b\r\nA:c:d \r\n e\r\n\r\n").expect("headers");
+        let expected = [("A", "b"), ("A", "c:d  e")].map(|(a, b)| (a.to_owned(), b.to_owned()));
         assert_eq!(pairs, expected);
-        for wrong in [&b"HTTP/1.1\r\n\r\n"[..], b"NATS/1.0\r\nA\r\n\r\n", b"\xff"] {
-            block(wrong).expect_err("no headers");
+        for wrong in [
+            &b"HTTP/1.1\r\n\r\n"[..],
+            b"NATS/9.9\r\n\r\n",
+            b"NATS/1.0\r\nA\r\n\r\n",
+            b"NATS/1.0\r\nA b: c\r\n\r\n",
+            "NATS/1.0\r\n\u{e9}: c\r\n\r\n".as_bytes(),
+            b"\xff",
+        ] {
+            assert_eq!(block(wrong), None);
         }
+    }
+
+    #[test]
+    fn a_message_with_headers_that_nobody_reads_has_none() {
+        let json = |headers: &[u8]| Json {
+            subject: "a.b".to_owned(),
+            seq: 7,
+            hdrs: BASE64.encode(headers),
+            data: BASE64.encode(b"{}"),
+            time: "2026-11-21T10:00:00Z".to_owned(),
+        };
+        let read = |headers| json(headers).stored().expect("a message").message;
+        assert_eq!(read(b"NATS/1.0\r\nA: b\r\n\r\n").headers.len(), 1);
+        let message = read(b"NATS/1.0\r\nA: \xff\r\n\r\n");
+        assert_eq!(message.headers, []);
+        assert_eq!(message.body, &b"{}"[..]);
     }
 }

@@ -160,6 +160,21 @@ impl NatsServer {
         self.ask_for(ANSWER, subject, body)
     }
 
+    /// Publishes a message whose headers are these bytes, of which the server looks at none, and
+    /// gives its sequence.
+    ///
+    /// # Panics
+    ///
+    /// When no stream takes it.
+    pub fn publish_foreign(&self, subject: &str, block: &[u8], body: &str) -> u64 {
+        let answer = Wire::connect(&self.address(), ANSWER)
+            .and_then(|mut wire| wire.publish(subject, block, body));
+        let answer = answer.expect("the server answers");
+        answer["seq"]
+            .as_u64()
+            .unwrap_or_else(|| panic!("not stored: {answer}"))
+    }
+
     fn ask_for(&self, patience: Duration, subject: &str, body: &Value) -> Option<Value> {
         let mut wire = Wire::connect(&self.address(), patience).ok()?;
         let answer = wire.request(subject, body).ok()?;

@@ -48,6 +48,18 @@ impl Wire {
     pub(super) fn request(&mut self, subject: &str, body: &Value) -> io::Result<Value> {
         let body = body.to_string();
         self.send(format!("PUB {subject} inbox {}\r\n{body}\r\n", body.len()).as_bytes())?;
+        self.answer()
+    }
+
+    /// The same with a block of headers, whatever it is.
+    pub(super) fn publish(&mut self, subject: &str, block: &[u8], body: &str) -> io::Result<Value> {
+        let (headers, all) = (block.len(), block.len() + body.len());
+        let begin = format!("HPUB {subject} inbox {headers} {all}\r\n");
+        self.send(&[begin.as_bytes(), block, body.as_bytes(), b"\r\n"].concat())?;
+        self.answer()
+    }
+
+    fn answer(&mut self) -> io::Result<Value> {
         loop {
             let line = self.line()?;
             let words: Vec<&str> = line.split(' ').collect();

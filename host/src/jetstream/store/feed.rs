@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use cim_core::append::Stored;
 
@@ -19,6 +19,10 @@ const STEP: usize = 1000;
 /// Up to so many missing messages are read with their bodies in one round trip; more of them
 /// without, by a consumer.
 const FEW: u64 = 200;
+
+/// So often the leader is asked for what a batch lacks: because a replica lags, a mirror answers, or
+/// a message does not come in a batch. Then a consumer is better.
+const STEPS: u32 = 3;
 
 /// An index that lacks so many messages is fed beside the reading.
 const BEHIND: u64 = 10_000;
@@ -105,7 +109,8 @@ impl Inner {
     /// Adds everything up to `target` to the index.
     async fn feed(&self, target: u64) -> Result<(), StoreError> {
         let mut known = self.index.up_to()?;
-        while known < target && target - known <= FEW {
+        let mut steps = 0;
+        while known < target && target - known <= FEW && steps < STEPS {
             let missing = usize::try_from(target - known).unwrap_or(STEP);
             let read = self
                 .port
@@ -113,8 +118,12 @@ impl Inner {
                 .await
                 .map_err(|error| fault("feeding the index", error))?
                 .messages;
+            let has_gaps = read
+                .iter()
+                .zip(known + 1..)
+                .any(|(stored, expected)| stored.sequence != expected);
             match read.last() {
-                Some(last) => {
+                Some(last) if !has_gaps => {
                     let up_to = last.sequence;
                     let events = read
                         .iter()
@@ -123,7 +132,11 @@ impl Inner {
                     self.index(events, up_to).await?;
                     known = up_to;
                 }
-                None => known = self.skip_gap(known, target).await?,
+                // An index with a hole would have it for good: the leader tells what comes next.
+                Some(_) | None => {
+                    known = self.step(known, target).await?;
+                    steps += 1;
+                }
             }
         }
         if known < target {
@@ -153,23 +166,18 @@ impl Inner {
             .map_err(|_| StoreError::Closed)?
     }
 
-    /// Where no message comes behind `known`: `target` if the leader has none either, so that they
-    /// were deleted, else `known`, after a moment for the replica that lags.
-    async fn skip_gap(&self, known: u64, target: u64) -> Result<u64, StoreError> {
+    /// Adds the next message behind `known` as the leader has it, and gives its sequence; `target`
+    /// if it has none up to there, so that they were deleted.
+    async fn step(&self, known: u64, target: u64) -> Result<u64, StoreError> {
         let next = self
             .port
             .get(&self.stream, Get::From(known + 1), Consistency::Leader)
             .await
             .map_err(|error| fault("feeding the index", error))?;
-        match next {
-            Some(stored) if stored.sequence <= target => {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-                Ok(known)
-            }
-            _ => {
-                self.index(Vec::new(), target).await?;
-                Ok(target)
-            }
-        }
+        let next = next.filter(|stored| stored.sequence <= target);
+        let up_to = next.as_ref().map_or(target, |stored| stored.sequence);
+        let event = next.and_then(|stored| read_event(&self.info.template, &stored).ok());
+        self.index(event.into_iter().collect(), up_to).await?;
+        Ok(up_to)
     }
 }

@@ -117,9 +117,14 @@ impl Reader<'_> {
             // What one server says is all there is.
             let is_whole = batch.as_ref().is_ok_and(|batch| batch.pending == 0);
             let last = batch.as_ref().ok().and_then(|batch| batch.messages.last());
-            match last.filter(|_| is_whole) {
-                Some(last) => (Ok(Some((last.sequence, store.head_of(last)))), batch),
-                None => (self.last().await, batch),
+            match last {
+                Some(last) if is_whole => (Ok(Some((last.sequence, store.head_of(last)))), batch),
+                Some(_) => (self.last().await, batch),
+                // A mirror of the stream may have none of what the stream has.
+                None => (
+                    store.ask_last(self.aggregate, Consistency::Leader).await,
+                    batch,
+                ),
             }
         } else {
             tokio::join!(self.last(), batch)
@@ -208,7 +213,8 @@ impl Reader<'_> {
             }
             let count = match &missing.head {
                 HeadFound::Sound(head) => head.version.get().saturating_sub(missing.version),
-                HeadFound::Broken { .. } => 0,
+                // Its messages may be such as do not come in a batch.
+                HeadFound::Broken { .. } => MANY,
             };
             if count >= MANY {
                 break;

@@ -315,12 +315,24 @@ impl Inner {
         aggregate: &AggregateKey,
         consistency: Consistency,
     ) -> Result<Option<(u64, HeadFound)>, StoreError> {
+        if consistency == Consistency::Leader && self.is_alone {
+            let found = self.ask_last(aggregate, Consistency::AnyReplica).await?;
+            // That there is none may be what a mirror of the stream says.
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        self.ask_last(aggregate, consistency).await
+    }
+
+    /// The same, from exactly who is named.
+    pub(super) async fn ask_last(
+        &self,
+        aggregate: &AggregateKey,
+        consistency: Consistency,
+    ) -> Result<Option<(u64, HeadFound)>, StoreError> {
         let Ok(filter) = self.info.template.aggregate_filter(aggregate) else {
             return Ok(None);
-        };
-        let consistency = match self.is_alone {
-            true => Consistency::AnyReplica,
-            false => consistency,
         };
         let get = Get::Last(filter.as_str().to_owned());
         let found = self
