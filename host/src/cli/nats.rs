@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::failure::{Exit, Failure};
+use super::output::say;
 use super::place::NewStore;
 use crate::config::Config;
 use crate::jetstream::{JetStreamClient, JetStreamStore, NatsOptions, Process, event_stream};
@@ -57,6 +58,12 @@ pub(super) async fn open(
         }
         (opened, _) => opened?,
     };
+    if store.has_gone_back() {
+        say(&format!(
+            "Warning: `{url}` has lost events that were read from it before, and has others in \
+             their place. What was remembered of it is made again."
+        ));
+    }
     Ok(Arc::new(store))
 }
 

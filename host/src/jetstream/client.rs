@@ -517,6 +517,10 @@ impl JetStreamPort for JetStreamClient {
         Box::pin(self.call("looking at the account", "INFO", &Value::Null))
     }
 
+    fn connection(&self) -> u64 {
+        Sent::now(&self.client).number()
+    }
+
     fn server(&self) -> ServerInfo {
         let info = self.client.server_info();
         ServerInfo {

@@ -92,6 +92,9 @@ pub trait JetStreamPort: fmt::Debug + Send + Sync {
     /// The limits and the use of JetStream in the account.
     fn account(&self) -> Answer<'_, AccountInfo>;
 
+    /// The number of the connection that the next call goes out on: it grows with each reconnect.
+    fn connection(&self) -> u64;
+
     /// The server that the connection is to.
     fn server(&self) -> ServerInfo;
 

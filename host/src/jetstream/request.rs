@@ -136,6 +136,10 @@ impl Sent {
         Self(connects + u64::from(waits))
     }
 
+    pub(super) fn number(self) -> u64 {
+        self.0
+    }
+
     /// Whether there is a later connection by now, so that no answer is to be expected. It may be
     /// wrong about what was sent in the moment of a change.
     pub(super) fn is_lost(self, client: &Client) -> bool {

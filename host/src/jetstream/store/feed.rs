@@ -49,7 +49,10 @@ impl Inner {
         let begun = clock::moment();
         let target = self.leader_last().await?;
         self.feed(target).await?;
-        self.index.look_again()?;
+        if self.index.look_again()? {
+            // Another process has found out, or we have.
+            self.forget_all();
+        }
         self.recent.forget_up_to(self.index.looked_up_to());
         synced.0 = Some((begun, target));
         Ok(target)
@@ -106,9 +109,90 @@ impl Inner {
         Ok(last)
     }
 
-    /// Adds everything up to `target` to the index.
+    /// Whether the stream still has what was indexed last. A server that lost what it had
+    /// acknowledged, or that was restored from a copy, has other events there as soon as somebody
+    /// appends: then nothing that is remembered of it holds, and the index is emptied.
+    pub(super) async fn check(&self) -> Result<bool, StoreError> {
+        let Some(last) = self.index.last()? else {
+            return Ok(true);
+        };
+        let at = last.position.get();
+        let mut found = None;
+        // Another stream, such as a mirror, may answer for any replica: the leader has the last word.
+        for consistency in [Consistency::AnyReplica, Consistency::Leader] {
+            found = self
+                .port
+                .get(&self.stream, Get::Sequence(at), consistency)
+                .await
+                .map_err(|error| fault("looking at the stream", error))?;
+            let event = found
+                .as_ref()
+                .and_then(|stored| read_event(&self.info.template, stored).ok());
+            if event.is_some_and(|found| found.event.cid.to_bytes() == *last.cid) {
+                return Ok(true);
+            }
+        }
+        if found.is_none() {
+            let there = self.leader_last().await?;
+            if there < at {
+                return Err(self.behind(there, at));
+            }
+        }
+        let index = Arc::clone(&self.index);
+        tokio::task::spawn_blocking(move || index.empty(&last))
+            .await
+            .map_err(|_| StoreError::Closed)??;
+        self.index.look_again()?;
+        self.forget_all();
+        self.has_gone_back.store(true, Ordering::Release);
+        Ok(false)
+    }
+
+    /// Looks after each reconnect whether the server came back with what it had. What was
+    /// remembered before is remembered of the server before.
+    pub(super) async fn check_after_reconnect(&self) -> Result<(), StoreError> {
+        let connection = self.port.connection();
+        if self.checked.load(Ordering::Acquire) == connection {
+            return Ok(());
+        }
+        self.heads.forget_all();
+        self.histories.forget_all();
+        self.check().await?;
+        self.checked.fetch_max(connection, Ordering::AcqRel);
+        Ok(())
+    }
+
+    fn forget_all(&self) {
+        self.heads.forget_all();
+        self.histories.forget_all();
+        self.recent.forget_all();
+    }
+
+    /// That the leader has less than what is known.
+    fn behind(&self, there: u64, known: u64) -> StoreError {
+        StoreError::Unreachable {
+            doing: "looking at the stream".to_owned(),
+            source: format!(
+                "the leader of `{}` has {there} messages so far, {known} are known",
+                self.stream
+            )
+            .into(),
+        }
+    }
+
+    /// Adds everything up to `target` to the index, and begins again where the index turns out to
+    /// be of a stream that has gone back.
     async fn feed(&self, target: u64) -> Result<(), StoreError> {
+        while !self.feed_once(target).await? {}
+        Ok(())
+    }
+
+    /// The same; `false` where the index was emptied meanwhile.
+    async fn feed_once(&self, target: u64) -> Result<bool, StoreError> {
         let mut known = self.index.up_to()?;
+        if known >= target {
+            return self.check().await;
+        }
         let mut steps = 0;
         while known < target && target - known <= FEW && steps < STEPS {
             let missing = usize::try_from(target - known).unwrap_or(STEP);
@@ -129,46 +213,63 @@ impl Inner {
                         .iter()
                         .filter_map(|stored| read_event(&self.info.template, stored).ok())
                         .collect();
-                    self.index(events, up_to).await?;
+                    if !self.index(events, known, up_to).await? {
+                        return Ok(false);
+                    }
                     known = up_to;
                 }
                 // An index with a hole would have it for good: the leader tells what comes next.
-                Some(_) | None => {
-                    known = self.step(known, target).await?;
-                    steps += 1;
-                }
+                Some(_) | None => match self.step(known, target).await? {
+                    Some(up_to) => {
+                        known = up_to;
+                        steps += 1;
+                    }
+                    None => return Ok(false),
+                },
             }
         }
         if known < target {
-            self.feed_many(known, target).await?;
+            return self.feed_many(known, target).await;
         }
-        Ok(())
+        Ok(true)
     }
 
-    async fn feed_many(&self, known: u64, target: u64) -> Result<(), StoreError> {
+    async fn feed_many(&self, mut known: u64, target: u64) -> Result<bool, StoreError> {
         let mut span = Span::new(self, known + 1, target, None, true);
         let mut events = Vec::with_capacity(STEP);
         while let Some(stored) = span.next(self).await? {
             events.extend(read_event(&self.info.template, &stored));
             if events.len() == STEP {
-                self.index(std::mem::take(&mut events), stored.sequence)
-                    .await?;
+                let up_to = stored.sequence;
+                if !self
+                    .index(std::mem::take(&mut events), known, up_to)
+                    .await?
+                {
+                    return Ok(false);
+                }
+                known = up_to;
             }
         }
-        self.index(events, target).await
+        self.index(events, known, target).await
     }
 
-    /// Adds events to the index, on a thread that may wait for the disk.
-    async fn index(&self, events: Vec<Stored>, up_to: u64) -> Result<(), StoreError> {
+    /// Adds the events behind `from` to the index, on a thread that may wait for the disk; `false`
+    /// where the index was emptied instead. It is looked whether the stream has gone back after the
+    /// events are read: what is behind a message that is still there was read from the same stream.
+    async fn index(&self, events: Vec<Stored>, from: u64, up_to: u64) -> Result<bool, StoreError> {
+        if !self.check().await? {
+            return Ok(false);
+        }
         let index = Arc::clone(&self.index);
-        tokio::task::spawn_blocking(move || index.add(&events, up_to))
+        tokio::task::spawn_blocking(move || index.add(&events, from, up_to))
             .await
             .map_err(|_| StoreError::Closed)?
     }
 
     /// Adds the next message behind `known` as the leader has it, and gives its sequence; `target`
-    /// if it has none up to there, so that they were deleted.
-    async fn step(&self, known: u64, target: u64) -> Result<u64, StoreError> {
+    /// if it has none up to there, so that they were deleted; `None` where the index was emptied
+    /// instead.
+    async fn step(&self, known: u64, target: u64) -> Result<Option<u64>, StoreError> {
         let next = self
             .port
             .get(&self.stream, Get::From(known + 1), Consistency::Leader)
@@ -177,7 +278,8 @@ impl Inner {
         let next = next.filter(|stored| stored.sequence <= target);
         let up_to = next.as_ref().map_or(target, |stored| stored.sequence);
         let event = next.and_then(|stored| read_event(&self.info.template, &stored).ok());
-        self.index(event.into_iter().collect(), up_to).await?;
-        Ok(up_to)
+        let events = event.into_iter().collect();
+        let is_fed = self.index(events, known, up_to).await?;
+        Ok(is_fed.then_some(up_to))
     }
 }

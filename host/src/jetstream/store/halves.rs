@@ -59,6 +59,10 @@ impl<V> Halves<V> {
         self.old.remove(aggregate);
     }
 
+    pub(super) fn clear(&mut self) {
+        *self = Self::new(self.size_max);
+    }
+
     /// How many values are remembered.
     #[cfg(test)]
     fn len(&self) -> usize {

@@ -1,7 +1,10 @@
 //! Heads that are remembered between appends.
 //!
 //! A head here may be old: an append that rests on it is then refused by the server, and looks
-//! again. So a remembered head can never give an append a wrong version.
+//! again. That holds as long as a sequence stands for one message, so all heads are forgotten when
+//! the connection was lost: a server that lost messages at its end gives their sequences again. A
+//! stream that goes back under a connection that stays (restored from a copy, or led by a server
+//! that we are not connected to) is found out when the index is fed next.
 
 use std::sync::Mutex;
 
@@ -49,6 +52,11 @@ impl Heads {
     /// Forgets a head that has turned out to be old.
     pub(super) fn forget(&self, aggregate: &AggregateKey) {
         self.lock().remove(aggregate);
+    }
+
+    /// Forgets every head.
+    pub(super) fn forget_all(&self) {
+        self.lock().clear();
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Halves<KnownHead>> {

@@ -49,6 +49,11 @@ impl VerifiedHistories {
         self.lock().remove(aggregate);
     }
 
+    /// Forgets every history.
+    pub(super) fn forget_all(&self) {
+        self.lock().clear();
+    }
+
     fn lock(&self) -> MutexGuard<'_, Halves<Verified>> {
         self.0
             .lock()

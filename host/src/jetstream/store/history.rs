@@ -34,6 +34,7 @@ pub(super) async fn history(store: &Arc<Inner>, query: &Query, out: &mut Out) ->
     let Ok(filter) = store.info.template.aggregate_filter(aggregate) else {
         return Ok(());
     };
+    store.check_after_reconnect().await?;
     store.feed_if_behind();
     let reader = Reader {
         store,

@@ -21,7 +21,7 @@ mod subscription;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use cim_core::append::{Append, AppendError, Appended, HeadFound, Rejection};
 use cim_core::id::AggregateKey;
@@ -64,6 +64,10 @@ struct Inner {
     is_feeding: AtomicBool,
     /// The last sequence that was seen: a leader that has less is not to be believed.
     seen: AtomicU64,
+    /// The connection on which it was last seen that the stream has what the index has.
+    checked: AtomicU64,
+    /// Whether the stream was found to have other events than before.
+    has_gone_back: AtomicBool,
     /// Whether the stream has one replica, which is then its leader: a direct get sees everything.
     is_alone: bool,
     /// Where batches of several appends become one; only where that pays.
@@ -115,7 +119,9 @@ impl JetStreamStore {
         let config = &found.config;
         let shared = (config.num_replicas == 1 && config.storage == Storage::File)
             .then(|| share::Shared::new(Arc::clone(&port)));
-        Ok(Self(Arc::new(Inner {
+        let store = Self(Arc::new(Inner {
+            checked: AtomicU64::new(port.connection()),
+            has_gone_back: AtomicBool::new(false),
             port,
             stream: stream.to_owned(),
             subjects: layout::subjects(&found.config, url)?,
@@ -130,7 +136,16 @@ impl JetStreamStore {
             shared,
             unsafe_to_append,
             info,
-        })))
+        }));
+        store.0.check().await?;
+        Ok(store)
+    }
+
+    /// Whether the stream was found to have other events than those that were read from it before:
+    /// its server lost the last ones after they were acknowledged, or was restored from a copy. What
+    /// was remembered of them is forgotten then.
+    pub fn has_gone_back(&self) -> bool {
+        self.0.has_gone_back.load(Ordering::Acquire)
     }
 
     /// Makes the stream of a new store, as [`event_stream`](super::plan::event_stream) describes it, and opens it.

@@ -225,10 +225,14 @@ pub(super) async fn from_index(
         let count = places.len() as u64;
         last = places.last().copied().or(last);
         let mut messages = stream::iter(places)
-            .map(|place| store.message(place.position.get()))
+            .map(|place| async move { (place, store.message(place.position.get()).await) })
             .buffered(AT_ONCE);
-        while let Some(stored) = messages.next().await {
-            out.put(event(store, &stored?)?).await?;
+        while let Some((place, stored)) = messages.next().await {
+            let found = event(store, &stored?)?;
+            if !is_the_one(query, place, &found) {
+                return Err(End::Fault(store.another_event(place).await?));
+            }
+            out.put(found).await?;
         }
         if count < limit {
             return Ok(last);
@@ -236,11 +240,36 @@ pub(super) async fn from_index(
     }
 }
 
+/// Whether an event can be the one that the index told of.
+fn is_the_one(query: &Query, place: Place, Stored { event, .. }: &Stored) -> bool {
+    fn is<T: PartialEq>(wanted: Option<&T>, found: &T) -> bool {
+        wanted.is_none_or(|wanted| wanted == found)
+    }
+    event.version.get() == place.version
+        && is(query.aggregate.as_ref(), &event.aggregate)
+        && is(query.event_id.as_ref(), &event.event.id)
+        && is(query.correlation.as_ref(), &event.event.correlation)
+        && is(query.event_type.as_ref(), &event.event.event_type)
+}
+
 pub(super) fn event(store: &Inner, stored: &StoredMessage) -> Result<Stored, StoreError> {
     read_event(&store.info.template, stored).map_err(StoreError::Invalid)
 }
 
 impl Inner {
+    /// What to say where another event stands than the index told of; the index is made right for
+    /// who reads again.
+    async fn another_event(&self, place: Place) -> Result<StoreError, StoreError> {
+        self.sync().await?;
+        Ok(StoreError::Mismatch {
+            why: format!(
+                "the stream `{}` has another event at {} than before: messages of it were lost; \
+                 read again",
+                self.stream, place.position
+            ),
+        })
+    }
+
     /// The message at a sequence: from any replica that has it, else from the leader.
     async fn message(&self, sequence: u64) -> Result<StoredMessage, StoreError> {
         for consistency in [Consistency::AnyReplica, Consistency::Leader] {

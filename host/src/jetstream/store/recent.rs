@@ -35,6 +35,11 @@ impl Recent {
         self.lock().len() >= MAX_IDS
     }
 
+    /// Forgets every id.
+    pub(super) fn forget_all(&self) {
+        self.lock().clear();
+    }
+
     fn lock(&self) -> MutexGuard<'_, HashMap<EventId, u64>> {
         self.0
             .lock()

@@ -124,6 +124,7 @@ impl<'a> Sight<'a> {
         if append::validate(&self.store.info.template, appends).is_err() {
             return Ok(());
         }
+        self.store.check_after_reconnect().await?;
         let aggregates: Vec<_> = appends
             .iter()
             .map(|append| append.aggregate.clone())

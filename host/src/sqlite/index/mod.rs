@@ -28,7 +28,7 @@ use crate::store::{AggregateEntry, AggregateSelect, Query, StoreError, StoreStat
 const APPLICATION_ID: i32 = 0x4349_4d69;
 
 /// The version of the schema. An older or newer index is made again.
-const SCHEMA_VERSION: i32 = 1;
+const SCHEMA_VERSION: i32 = 2;
 
 /// The most aggregates whose rows are remembered while the index is fed.
 const MAX_AGGREGATES: usize = 100_000;
@@ -46,6 +46,7 @@ pub(crate) struct Index {
 /// What was there at the last [`Index::look_again`].
 #[derive(Clone, Copy, Debug)]
 struct Looked {
+    generation: i64,
     up_to: u64,
     /// The greatest id. Ids begin with their time, so that nearly every new one is greater, which
     /// spares a look-up.
@@ -55,6 +56,8 @@ struct Looked {
 #[derive(Debug)]
 struct Feeding {
     connection: Connection,
+    /// The generation that the aggregates are of.
+    generation: i64,
     aggregates: HashMap<AggregateKey, i64>,
 }
 
@@ -63,6 +66,14 @@ struct Feeding {
 pub(crate) struct Place {
     pub(crate) position: Position,
     pub(crate) version: u64,
+}
+
+/// The last event of an index: the stream has it too, unless it has gone back.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Anchor {
+    pub(crate) position: Position,
+    /// The bytes of its CID.
+    pub(crate) cid: Vec<u8>,
 }
 
 impl Index {
@@ -104,6 +115,7 @@ impl Index {
             looking: Mutex::new(looking),
             feeding: Mutex::new(Feeding {
                 connection,
+                generation: looked.generation,
                 aggregates: HashMap::new(),
             }),
         })
@@ -114,33 +126,44 @@ impl Index {
         up_to(&self.looking()).map_err(reading)
     }
 
-    /// Adds events, those that are in it already left out, and says that everything up to
-    /// `up_to` is known. Events must come in the order of their positions, from the one behind
-    /// [`up_to`](Self::up_to) on.
-    pub(crate) fn add(&self, events: &[Stored], up_to: u64) -> Result<(), StoreError> {
-        let mut feeding = self
-            .feeding
-            .lock()
-            .expect("no code panics while it holds the lock");
-        feeding.add(events, up_to).map_err(|error| {
+    /// Adds the events behind the position `from`, in the order of their positions and those that
+    /// are in it already left out, and says that everything up to `up_to` is known. Gives `false`
+    /// and adds nothing where the index was emptied meanwhile: what is missing begins earlier then.
+    pub(crate) fn add(&self, events: &[Stored], from: u64, up_to: u64) -> Result<bool, StoreError> {
+        let mut feeding = self.feeding();
+        feeding.add(events, from, up_to).map_err(|error| {
             // Rows of a transaction that failed are no rows.
             feeding.aggregates.clear();
             io("writing the index", error)
         })
     }
 
+    /// Its last event.
+    pub(crate) fn last(&self) -> Result<Option<Anchor>, StoreError> {
+        last(&self.looking()).map_err(reading)
+    }
+
+    /// Forgets every event, unless another process has done so: `wrong` is the last of them.
+    pub(crate) fn empty(&self, wrong: &Anchor) -> Result<(), StoreError> {
+        self.feeding()
+            .empty(wrong)
+            .map_err(|error| io("emptying the index", error))
+    }
+
     /// Takes in what was added, also by other processes: [`has_id`](Self::has_id) knows of it.
-    pub(crate) fn look_again(&self) -> Result<(), StoreError> {
+    /// Gives whether the index was emptied meanwhile.
+    pub(crate) fn look_again(&self) -> Result<bool, StoreError> {
         let found = look(&self.looking()).map_err(reading)?;
         let mut looked = self
             .looked
             .lock()
             .expect("no code panics while it holds the lock");
+        let is_anew = found.generation > looked.generation;
         // Whoever looked later may be here earlier.
-        if found.up_to >= looked.up_to {
+        if (found.generation, found.up_to) >= (looked.generation, looked.up_to) {
             *looked = found;
         }
-        Ok(())
+        Ok(is_anew)
     }
 
     /// The position up to which [`has_id`](Self::has_id) knows everything.
@@ -294,6 +317,12 @@ impl Index {
             .expect("no code panics while it holds the lock")
     }
 
+    fn feeding(&self) -> MutexGuard<'_, Feeding> {
+        self.feeding
+            .lock()
+            .expect("no code panics while it holds the lock")
+    }
+
     fn looking(&self) -> MutexGuard<'_, Connection> {
         self.looking
             .lock()
@@ -302,11 +331,20 @@ impl Index {
 }
 
 impl Feeding {
-    fn add(&mut self, events: &[Stored], known: u64) -> rusqlite::Result<()> {
+    fn add(&mut self, events: &[Stored], from: u64, known: u64) -> rusqlite::Result<bool> {
         let transaction = self
             .connection
             .transaction_with_behavior(TransactionBehavior::Immediate)?;
         let before = up_to(&transaction)?;
+        let generation = generation(&transaction)?;
+        if generation != self.generation {
+            self.generation = generation;
+            self.aggregates.clear();
+            return Ok(false);
+        }
+        if before < from {
+            return Ok(false);
+        }
         {
             let mut insert = transaction.prepare_cached(
                 "INSERT INTO events (position, aggregate, version, event_id, correlation_id, \
@@ -335,6 +373,20 @@ impl Feeding {
             transaction
                 .prepare_cached("UPDATE indexed SET up_to = ?1")?
                 .execute([number(known)])?;
+        }
+        transaction.commit()?;
+        Ok(true)
+    }
+
+    fn empty(&mut self, wrong: &Anchor) -> rusqlite::Result<()> {
+        let transaction = self
+            .connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)?;
+        if last(&transaction)?.as_ref() == Some(wrong) {
+            transaction.execute_batch(
+                "DELETE FROM events; DELETE FROM aggregates; \
+                 UPDATE indexed SET up_to = 0, generation = generation + 1;",
+            )?;
         }
         transaction.commit()
     }
@@ -393,7 +445,7 @@ fn make(path: &Path, store_id: Uuid) -> rusqlite::Result<Connection> {
         )?;
         transaction.execute_batch(include_str!("schema.sql"))?;
         transaction.execute(
-            "INSERT INTO indexed (one, store_id, up_to) VALUES (1, ?1, 0)",
+            "INSERT INTO indexed (one, store_id, up_to, generation) VALUES (1, ?1, 0, 0)",
             [store_id.as_bytes()],
         )?;
         transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
@@ -411,14 +463,41 @@ fn up_to(connection: &Connection) -> rusqlite::Result<u64> {
     Ok(row.and_then(|row| u64::try_from(row).ok()).unwrap_or(0))
 }
 
+/// How often the index was emptied.
+fn generation(connection: &Connection) -> rusqlite::Result<i64> {
+    connection
+        .prepare_cached("SELECT generation FROM indexed")?
+        .query_row([], |row| row.get(0))
+}
+
+fn last(connection: &Connection) -> rusqlite::Result<Option<Anchor>> {
+    let found = connection
+        .prepare_cached("SELECT position, cid FROM events ORDER BY position DESC LIMIT 1")?
+        .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    Ok(found.and_then(|(at, cid)| {
+        Some(Anchor {
+            position: position(at)?,
+            cid,
+        })
+    }))
+}
+
 fn look(connection: &Connection) -> rusqlite::Result<Looked> {
     // In this order: the id may be later than the position, not earlier.
-    let up_to = up_to(connection)?;
+    let (generation, up_to) = connection
+        .prepare_cached("SELECT generation, up_to FROM indexed")?
+        .query_row([], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?)))?;
+    let up_to = u64::try_from(up_to).unwrap_or(0);
     let id: Option<Vec<u8>> = connection
         .prepare_cached("SELECT max(event_id) FROM events")?
         .query_row([], |row| row.get(0))?;
     let last_id = id.and_then(|id| Uuid::from_slice(&id).ok());
-    Ok(Looked { up_to, last_id })
+    Ok(Looked {
+        generation,
+        up_to,
+        last_id,
+    })
 }
 
 fn place(at: i64, version: i64) -> Option<Place> {

@@ -1,11 +1,12 @@
--- The local index of a store on JetStream, version 1. It can be deleted: it is made again from the
+-- The local index of a store on JetStream, version 2. It can be deleted: it is made again from the
 -- stream. People may query it; only stores write it.
 
 -- One row: of which store it is, and up to which position it knows everything.
 CREATE TABLE indexed (
     one         INTEGER PRIMARY KEY CHECK (one = 1),
     store_id    BLOB NOT NULL,      -- UUID, 16 bytes
-    up_to       INTEGER NOT NULL    -- 0 before the first event
+    up_to       INTEGER NOT NULL,   -- 0 before the first event
+    generation  INTEGER NOT NULL    -- how often it was emptied, since the stream had gone back
 ) STRICT;
 
 CREATE TABLE aggregates (
