@@ -81,6 +81,51 @@ fn a_stream_that_is_not_set_up_for_appends() {
     place.cim(&["verify"]).exits(0);
 }
 
+/// When old events go, a history may lose its beginning, or all of it: then its version 1 could be
+/// written a second time.
+#[test]
+fn a_stream_that_drops_events() {
+    let limits = [
+        ("max_msgs", json!(1_000)),
+        ("max_bytes", json!(1_000_000)),
+        ("max_msgs_per_subject", json!(100)),
+    ];
+    let place = Place::with_store(ServerOptions::default());
+    place.append("a").exits(0);
+    for (name, limit) in limits {
+        place.change(|config| {
+            config["discard"] = json!("old");
+            config[name] = limit.clone();
+        });
+        place
+            .append("a")
+            .exits(1)
+            .says("drops messages that are oldest", "cim doctor");
+        place.import().exits(1).says("drops messages", "cim doctor");
+        place.cim(&["verify"]).exits(0);
+        // A full stream that refuses what is new keeps what it has.
+        place.change(|config| config["discard"] = json!("new"));
+        place.append("a").exits(0);
+        place.change(|config| config[name] = json!(-1));
+    }
+    place.change(|config| config["discard"] = json!("old"));
+    place.append("a").exits(0);
+
+    // Retention cannot be changed later.
+    let mut config = place.ask("STREAM.INFO.CIM-EVENTS", &json!({}))["config"].clone();
+    place.ask("STREAM.DELETE.CIM-EVENTS", &json!({}));
+    config["metadata"]["cim.store_id"] = json!("01a1fd1e-8c00-7000-8000-000000000000");
+    for retention in ["interest", "workqueue"] {
+        config["retention"] = json!(retention);
+        place.ask("STREAM.CREATE.CIM-EVENTS", &config);
+        place
+            .append("a")
+            .exits(1)
+            .says("that consumers have acknowledged", "cim doctor");
+        place.ask("STREAM.DELETE.CIM-EVENTS", &json!({}));
+    }
+}
+
 #[test]
 fn an_event_that_is_larger_than_the_server_takes() {
     let place = Place::with_store(ServerOptions {

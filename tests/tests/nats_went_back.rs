@@ -6,12 +6,14 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
-use cim_core::append::{Append, Appended};
+use cim_core::append::{Append, AppendError, Appended, Rejection};
 use cim_core::event::NewEvent;
 use cim_core::version::{ExpectedVersion, Version};
-use cim_host::jetstream::JetStreamStore;
+use cim_host::jetstream::{Discard, JetStreamPort as _, JetStreamStore, StreamConfig};
 use cim_host::store::{AggregateSelect, EventStore as _, Query, ReadEvent, StoreError};
-use cim_tests::nats::{NatsServer, ServerOptions, make_store, new_stream, open_store};
+use cim_tests::nats::{
+    NatsServer, STREAM, ServerOptions, connect, make_store, new_stream, open_store,
+};
 use cim_tests::random::Random;
 use cim_tests::rivals::stored;
 use cim_tests::work::{event, key};
@@ -128,6 +130,35 @@ async fn who_shares_the_index_is_told() {
             .collect();
         assert_eq!(found, expected);
     }
+}
+
+/// How a stream is set up may change while it is open.
+#[tokio::test]
+async fn a_stream_that_begins_to_drop_events() {
+    let mut place = Place::new().await;
+    let store = place.open("old").await;
+    place.append(&store, 2).await;
+    let port = connect(&place.server.url()).await;
+    let info = port.stream_info(STREAM).await.expect("an answer");
+    let sound = info.expect("a stream").config;
+    let drops = StreamConfig {
+        discard: Discard::Old,
+        max_msgs: 1_000,
+        ..sound.clone()
+    };
+    port.update_stream(&drops).await.expect("it is changed");
+    store.stats().await.expect("it can be read");
+    let append = Append::new(key(1), ExpectedVersion::Any, vec![place.event()]);
+    let error = store.append(append.clone()).await.expect_err("unsafe");
+    let AppendError::Rejected {
+        why: Rejection::Store { code, .. },
+    } = error
+    else {
+        panic!("{error}");
+    };
+    assert_eq!(code, "stream-drops");
+    port.update_stream(&sound).await.expect("it is changed");
+    store.append(append).await.expect("it is safe again");
 }
 
 /// As long as less is there than was seen, it cannot be told from a leader that lags.

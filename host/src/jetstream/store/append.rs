@@ -117,8 +117,12 @@ impl Inner {
                 return Ok(Some(Ok(answers.collect())));
             }
         };
-        if let Some(why) = &self.unsafe_to_append {
-            return Ok(Some(Err(AppendError::Rejected { why: why.clone() })));
+        if let Some(why) = self.unsafe_to_append() {
+            // It may have been mended since.
+            if freshness == Freshness::Likely {
+                return Ok(None);
+            }
+            return Ok(Some(Err(AppendError::Rejected { why })));
         }
         let mut messages = match self.messages(&recorded, &sight) {
             Ok(messages) => messages,

@@ -113,7 +113,7 @@ impl Reader<'_> {
                 }
             }
         };
-        let (head, batch) = if store.is_alone && !is_long {
+        let (head, batch) = if store.is_alone() && !is_long {
             let batch = batch.await;
             // What one server says is all there is.
             let is_whole = batch.as_ref().is_ok_and(|batch| batch.pending == 0);

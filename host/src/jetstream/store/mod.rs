@@ -36,7 +36,9 @@ use self::feed::Synced;
 use self::heads::{Heads, KnownHead};
 use self::histories::VerifiedHistories;
 use self::recent::Recent;
-use super::{Consistency, JetStreamError, JetStreamPort, Storage, StreamConfig, version};
+use super::{
+    Consistency, Discard, JetStreamError, JetStreamPort, Retention, Storage, StreamConfig, version,
+};
 use crate::sqlite::Index;
 use crate::store::{
     AggregateEntry, AggregateSelect, Delivery, EventStore, InvalidEvent, Query, ReadEvent,
@@ -69,11 +71,11 @@ struct Inner {
     /// Whether the stream was found to have other events than before.
     has_gone_back: AtomicBool,
     /// Whether the stream has one replica, which is then its leader: a direct get sees everything.
-    is_alone: bool,
+    is_alone: AtomicBool,
     /// Where batches of several appends become one; only where that pays.
     shared: Option<share::Shared>,
-    /// Why nothing may be appended to the stream as it is set up.
-    unsafe_to_append: Option<Rejection>,
+    /// Why nothing may be appended to the stream as it was last seen to be set up.
+    unsafe_to_append: std::sync::Mutex<Option<Rejection>>,
 }
 
 impl JetStreamStore {
@@ -114,7 +116,6 @@ impl JetStreamStore {
                 ),
             });
         }
-        let unsafe_to_append = too_old(&*port).or_else(|| expires(&found.config));
         // A server alone stages each batch on disk, whatever its size.
         let config = &found.config;
         let shared = (config.num_replicas == 1 && config.storage == Storage::File)
@@ -132,11 +133,12 @@ impl JetStreamStore {
             recent: Recent::default(),
             is_feeding: AtomicBool::new(false),
             seen: AtomicU64::new(found.state.last_seq),
-            is_alone: found.config.num_replicas == 1 && found.config.allow_direct,
+            is_alone: AtomicBool::default(),
             shared,
-            unsafe_to_append,
+            unsafe_to_append: std::sync::Mutex::default(),
             info,
         }));
+        store.0.look_at(&found.config);
         store.0.check().await?;
         Ok(store)
     }
@@ -176,6 +178,33 @@ impl JetStreamStore {
     }
 }
 
+impl Inner {
+    /// Takes in how the stream is set up: that may change while it is open.
+    fn look_at(&self, config: &StreamConfig) {
+        let is_alone = config.num_replicas == 1 && config.allow_direct;
+        self.is_alone.store(is_alone, Ordering::Release);
+        let found = too_old(&*self.port)
+            .or_else(|| expires(config))
+            .or_else(|| drops(config));
+        *self.lock_unsafe() = found;
+    }
+
+    /// Why nothing may be appended to the stream as it was last seen to be set up.
+    fn unsafe_to_append(&self) -> Option<Rejection> {
+        self.lock_unsafe().clone()
+    }
+
+    fn is_alone(&self) -> bool {
+        self.is_alone.load(Ordering::Acquire)
+    }
+
+    fn lock_unsafe(&self) -> std::sync::MutexGuard<'_, Option<Rejection>> {
+        self.unsafe_to_append
+            .lock()
+            .expect("no code panics while it holds the lock")
+    }
+}
+
 /// Numbers of the server's faults (`errors.json` of nats-server).
 const NAME_IN_USE: u32 = 10058;
 const SUBJECTS_OVERLAP: u32 = 10065;
@@ -200,6 +229,29 @@ fn expires(config: &StreamConfig) -> Option<Rejection> {
         code: "stream-expires",
         why: format!(
             "the stream `{}` has an age limit: when a history has expired, its version 1 could be \
+             written again",
+            config.name
+        ),
+    })
+}
+
+/// Why nothing may be appended to a stream whose messages go away, other than by age.
+fn drops(config: &StreamConfig) -> Option<Rejection> {
+    let limits = [
+        config.max_msgs,
+        config.max_bytes,
+        config.max_msgs_per_subject,
+    ];
+    let is_limited = limits.iter().any(|limit| *limit > 0);
+    let which = match (config.retention, config.discard) {
+        (Retention::Interest | Retention::WorkQueue, _) => "that consumers have acknowledged",
+        (Retention::Limits, Discard::Old) if is_limited => "that are oldest when it is full",
+        (Retention::Limits, Discard::Old | Discard::New) => return None,
+    };
+    Some(Rejection::Store {
+        code: "stream-drops",
+        why: format!(
+            "the stream `{}` drops messages {which}: when a history is gone, its version 1 could be \
              written again",
             config.name
         ),

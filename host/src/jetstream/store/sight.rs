@@ -316,7 +316,7 @@ impl Inner {
         aggregate: &AggregateKey,
         consistency: Consistency,
     ) -> Result<Option<(u64, HeadFound)>, StoreError> {
-        if consistency == Consistency::Leader && self.is_alone {
+        if consistency == Consistency::Leader && self.is_alone() {
             let found = self.ask_last(aggregate, Consistency::AnyReplica).await?;
             // That there is none may be what a mirror of the stream says.
             if found.is_some() {
