@@ -10,7 +10,7 @@ use cim_core::append::{Append, AppendError, Appended, Rejection};
 use cim_core::event::NewEvent;
 use cim_core::version::{ExpectedVersion, Version};
 use cim_host::jetstream::{Discard, JetStreamPort as _, JetStreamStore, StreamConfig};
-use cim_host::store::{AggregateSelect, EventStore as _, Query, ReadEvent, StoreError};
+use cim_host::store::{AggregateSelect, Delivery, EventStore as _, Query, ReadEvent, StoreError};
 use cim_tests::nats::{
     NatsServer, STREAM, ServerOptions, connect, make_store, new_stream, open_store,
 };
@@ -159,6 +159,78 @@ async fn a_stream_that_begins_to_drop_events() {
     assert_eq!(code, "stream-drops");
     port.update_stream(&sound).await.expect("it is changed");
     store.append(append).await.expect("it is safe again");
+}
+
+/// Who follows a store is told when another takes its place: one that has as many messages, one
+/// that has fewer, and none.
+#[tokio::test]
+async fn a_subscription_does_not_go_on_in_another_store() {
+    for there in [Some(6), Some(0), None] {
+        let mut place = Place::new().await;
+        let store = place.open("old").await;
+        place.append(&store, 3).await;
+        let mut deliveries = store.subscribe(None, None);
+        for _ in 0..3 {
+            let delivery = deliveries.next().await.expect("it goes on");
+            assert!(matches!(delivery, Ok(Delivery::Event(_))), "{delivery:?}");
+        }
+        let caught_up = deliveries.next().await.expect("it goes on");
+        assert!(matches!(caught_up, Ok(Delivery::CaughtUp)), "{caught_up:?}");
+
+        let client = async_nats::connect(place.server.url()).await;
+        let client = async_nats::jetstream::new(client.expect("a server"));
+        client.delete_stream(STREAM).await.expect("it is deleted");
+        if let Some(count) = there {
+            let folder = place.folder.path().join("other");
+            let other = make_store(&place.server.url(), &new_stream(1), &folder).await;
+            place.append(&other, count).await;
+        }
+        let next = deliveries.next().await.expect("it tells why");
+        let error = next.expect_err("it is another store");
+        assert!(matches!(error, StoreError::Mismatch { .. }), "{error}");
+        assert!(deliveries.next().await.is_none(), "it has ended");
+    }
+}
+
+/// Who follows a stream that has gone back is told, whether or not it has grown again.
+#[tokio::test]
+async fn a_subscription_does_not_skip_what_took_the_place_of_lost_events() {
+    for rivals in [0, 4] {
+        let mut place = Place::new().await;
+        let store = place.open("old").await;
+        place.append(&store, 3).await;
+        let copy = place.copy();
+        place.append(&store, 2).await;
+        let mut deliveries = store.subscribe(None, None);
+        for _ in 0..5 {
+            let delivery = deliveries.next().await.expect("it goes on");
+            assert!(matches!(delivery, Ok(Delivery::Event(_))), "{delivery:?}");
+        }
+        let caught_up = deliveries.next().await.expect("it goes on");
+        assert!(matches!(caught_up, Ok(Delivery::CaughtUp)), "{caught_up:?}");
+        place.put_back(&copy);
+        let rival = place.open("rival").await;
+        place.append(&rival, rivals).await;
+        let next = deliveries.next().await.expect("it tells why");
+        let error = next.expect_err("two events are lost");
+        assert!(matches!(error, StoreError::Mismatch { .. }), "{error}");
+    }
+}
+
+/// A server that comes back with what it had ends no subscription.
+#[tokio::test]
+async fn a_subscription_goes_on_after_a_restart() {
+    let mut place = Place::new().await;
+    let store = place.open("old").await;
+    place.append(&store, 3).await;
+    let mut deliveries = store.subscribe(None, None);
+    for _ in 0..4 {
+        deliveries.next().await.expect("it goes on").expect("sound");
+    }
+    place.server.restart();
+    place.append(&store, 1).await;
+    let next = deliveries.next().await.expect("it goes on").expect("sound");
+    assert!(matches!(next, Delivery::Event(_)), "{next:?}");
 }
 
 /// As long as less is there than was seen, it cannot be told from a leader that lags.

@@ -103,6 +103,7 @@ impl Outcome<'_> {
                 | JetStreamError::Connection { .. }
                 | JetStreamError::CircuitOpen { .. }
                 | JetStreamError::TooLarge { .. }
+                | JetStreamError::AnotherStream { .. }
                 | JetStreamError::Closed,
             ) => return,
         };

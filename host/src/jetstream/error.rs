@@ -63,6 +63,13 @@ pub enum JetStreamError {
         /// What is wrong with it.
         why: String,
     },
+    /// The stream was deleted or made anew, or has gone back, while it was followed.
+    AnotherStream {
+        /// The stream's name.
+        stream: String,
+        /// How that shows.
+        why: String,
+    },
     /// The connection was closed.
     Closed,
     /// The connection failed otherwise.
@@ -94,6 +101,7 @@ impl JetStreamError {
             Self::NotAllowed { .. } => "nats-not-allowed",
             Self::TooLarge { .. } => "nats-too-large",
             Self::Answer { .. } => "nats-answer",
+            Self::AnotherStream { .. } => "nats-another-stream",
             Self::Closed => "nats-closed",
             Self::Connection { .. } => "nats-connection",
         }
@@ -129,6 +137,7 @@ impl fmt::Display for JetStreamError {
                 )
             }
             Self::Answer { doing, why } => write!(f, "the answer while {doing} is wrong: {why}"),
+            Self::AnotherStream { stream, why } => write!(f, "the stream `{stream}` {why}"),
             Self::Closed => f.write_str("the connection to NATS is closed"),
             Self::Connection { doing, .. } => {
                 write!(f, "the connection to NATS failed while {doing}")

@@ -165,6 +165,10 @@ pub struct Subscribe {
     pub filter: Option<String>,
     /// Leave the bodies out.
     pub headers_only: bool,
+    /// When the stream was made, as [`StreamInfo::created`] tells it: another stream under the same
+    /// name, or one that has gone back behind what was delivered, ends the subscription with
+    /// [`JetStreamError::AnotherStream`]. `None` to follow whatever has the name.
+    pub created: Option<String>,
 }
 
 impl StoredMessage {

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use async_nats::jetstream;
 use bytes::Bytes;
+use cim_core::time::Timestamp;
 use futures_util::StreamExt as _;
 
 use super::client::{JetStreamClient, LOOK, SUBSCRIBING};
@@ -18,9 +19,10 @@ use crate::clock;
 const PAUSE: Duration = Duration::from_millis(250);
 
 /// For how long nothing comes from a consumer before the leader is asked whether there is nothing,
-/// at first and at last: it takes the longer the longer nothing has come.
+/// and whether the stream is still the same, at first and at last: it takes the longer the longer
+/// nothing has come.
 const PATIENCE: Duration = Duration::from_secs(1);
-const MAX_PATIENCE: Duration = Duration::from_secs(60);
+const MAX_PATIENCE: Duration = Duration::from_secs(5);
 
 /// A subscription: one ordered consumer after the other, each from where the last one ended.
 pub(super) struct Subscription {
@@ -40,6 +42,13 @@ pub(super) struct Subscription {
     patience: Duration,
     /// Whether the next message is taken from the leader: the consumer may never deliver it.
     is_stuck: bool,
+    /// The consumer that delivered last. async-nats makes a new one under another name where the
+    /// one before is gone, also on another stream.
+    consumer: Option<String>,
+    /// What was delivered last, and when the server had stored it.
+    last: Option<(u64, Timestamp)>,
+    /// Since when the stream's last message is before that.
+    behind_since: Option<Instant>,
 }
 
 impl Drop for Subscription {
@@ -75,6 +84,9 @@ impl Subscription {
             waits_since: clock::moment(),
             patience: PATIENCE,
             is_stuck: false,
+            consumer: None,
+            last: None,
+            behind_since: None,
         }
     }
 
@@ -83,6 +95,10 @@ impl Subscription {
         self.waits_since = clock::moment();
         loop {
             if self.is_stuck {
+                if !self.check_stream().await? {
+                    tokio::time::sleep(PAUSE).await;
+                    continue;
+                }
                 match self.step().await {
                     Ok(Some(message)) => return Ok(message),
                     Ok(None) => {}
@@ -113,11 +129,18 @@ impl Subscription {
             };
             match tokio::time::timeout(LOOK, ordered.next()).await {
                 Ok(Some(Ok(message))) => {
+                    let consumer = message.info().ok().map(|info| info.consumer.to_owned());
+                    if self.consumer.is_some() && self.consumer != consumer {
+                        while !self.check_stream().await? {
+                            tokio::time::sleep(PAUSE).await;
+                        }
+                    }
+                    self.consumer = consumer;
                     let message = raw::delivered(message.message)?;
                     // After a reconnect the consumer begins anew behind what it has delivered;
                     // that is not relied upon.
                     if message.sequence >= self.next {
-                        self.passed(message.sequence);
+                        self.passed(&message);
                         return Ok(message);
                     }
                 }
@@ -141,9 +164,55 @@ impl Subscription {
         }
     }
 
-    fn passed(&mut self, sequence: u64) {
-        self.next = sequence + 1;
+    fn passed(&mut self, message: &StoredMessage) {
+        self.next = message.sequence + 1;
+        self.last = Some((message.sequence, message.stored_at));
+        self.behind_since = None;
         self.patience = PATIENCE;
+    }
+
+    /// Whether the stream is surely the one that the subscription began with; not if the leader
+    /// does not answer.
+    async fn check_stream(&mut self) -> Result<bool, JetStreamError> {
+        let Some(created) = &self.select.created else {
+            return Ok(true);
+        };
+        let another = |why: String| JetStreamError::AnotherStream {
+            stream: self.stream.clone(),
+            why,
+        };
+        let info = match self.client.stream_info(&self.stream).await {
+            Ok(Some(info)) => info,
+            Ok(None) => return Err(another("was deleted".to_owned())),
+            Err(error @ JetStreamError::NotAllowed { .. }) => return Err(error),
+            Err(_) => return Ok(false),
+        };
+        if info.created != *created {
+            return Err(another("was made anew".to_owned()));
+        }
+        let Some((seen, stored_at)) = self.last else {
+            return Ok(true);
+        };
+        let there = info.state.last_seq;
+        if there < seen {
+            // A new leader may not have read all of its log yet.
+            let since = self.behind_since.get_or_insert_with(clock::moment);
+            if since.elapsed() < MAX_PATIENCE {
+                return Ok(false);
+            }
+            return Err(another(format!("has gone back from {seen} to {there}")));
+        }
+        match self
+            .client
+            .get_from_leader(&self.stream, &Get::Sequence(seen))
+            .await
+        {
+            Ok(Some(found)) if found.stored_at != stored_at => Err(another(format!(
+                "has another message at {seen} than before"
+            ))),
+            Ok(_) => Ok(true),
+            Err(_) => Ok(false),
+        }
     }
 
     /// Takes the next message from the leader, which sends it as JSON: one with headers that
@@ -159,7 +228,7 @@ impl Subscription {
             .is_some_and(|found| found.message.headers.is_empty());
         if let Some(found) = &found {
             self.ordered = None;
-            self.passed(found.sequence);
+            self.passed(found);
         }
         Ok(found)
     }

@@ -112,6 +112,7 @@ fn exit_of(error: &JetStreamError) -> Exit {
         | JetStreamError::Closed
         | JetStreamError::Connection { .. } => Exit::Unknown,
         JetStreamError::Refused { .. }
+        | JetStreamError::AnotherStream { .. }
         | JetStreamError::TooLarge { .. }
         | JetStreamError::Answer { .. } => Exit::Failed,
     }
@@ -141,9 +142,9 @@ fn help_of(error: &JetStreamError) -> Option<&'static str> {
         | JetStreamError::Connection { .. } => {
             Some("check that the server runs and is reached, then try again")
         }
-        JetStreamError::TooLarge { .. } | JetStreamError::Answer { .. } => {
-            Some("`cim doctor` looks at the server and its version")
-        }
+        JetStreamError::TooLarge { .. }
+        | JetStreamError::AnotherStream { .. }
+        | JetStreamError::Answer { .. } => Some("`cim doctor` looks at the server and its version"),
     }
 }
 

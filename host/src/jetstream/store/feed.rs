@@ -97,7 +97,7 @@ impl Inner {
                 ),
             });
         }
-        self.look_at(&info.config);
+        self.look_at(&info);
         let last = info.state.last_seq;
         if last < seen {
             return Err(StoreError::Unreachable {

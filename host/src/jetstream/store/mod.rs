@@ -37,7 +37,8 @@ use self::heads::{Heads, KnownHead};
 use self::histories::VerifiedHistories;
 use self::recent::Recent;
 use super::{
-    Consistency, Discard, JetStreamError, JetStreamPort, Retention, Storage, StreamConfig, version,
+    Consistency, Discard, JetStreamError, JetStreamPort, Retention, Storage, StreamConfig,
+    StreamInfo, version,
 };
 use crate::sqlite::Index;
 use crate::store::{
@@ -70,6 +71,8 @@ struct Inner {
     checked: AtomicU64,
     /// Whether the stream was found to have other events than before.
     has_gone_back: AtomicBool,
+    /// When the stream was made that was last seen to be this store.
+    created: std::sync::Mutex<String>,
     /// Whether the stream has one replica, which is then its leader: a direct get sees everything.
     is_alone: AtomicBool,
     /// Where batches of several appends become one; only where that pays.
@@ -121,6 +124,7 @@ impl JetStreamStore {
         let shared = (config.num_replicas == 1 && config.storage == Storage::File)
             .then(|| share::Shared::new(Arc::clone(&port)));
         let store = Self(Arc::new(Inner {
+            created: std::sync::Mutex::default(),
             checked: AtomicU64::new(port.connection()),
             has_gone_back: AtomicBool::new(false),
             port,
@@ -138,7 +142,7 @@ impl JetStreamStore {
             unsafe_to_append: std::sync::Mutex::default(),
             info,
         }));
-        store.0.look_at(&found.config);
+        store.0.look_at(&found);
         store.0.check().await?;
         Ok(store)
     }
@@ -180,7 +184,9 @@ impl JetStreamStore {
 
 impl Inner {
     /// Takes in how the stream is set up: that may change while it is open.
-    fn look_at(&self, config: &StreamConfig) {
+    fn look_at(&self, info: &StreamInfo) {
+        let config = &info.config;
+        info.created.clone_into(&mut self.lock_created());
         let is_alone = config.num_replicas == 1 && config.allow_direct;
         self.is_alone.store(is_alone, Ordering::Release);
         let found = too_old(&*self.port)
@@ -192,6 +198,17 @@ impl Inner {
     /// Why nothing may be appended to the stream as it was last seen to be set up.
     fn unsafe_to_append(&self) -> Option<Rejection> {
         self.lock_unsafe().clone()
+    }
+
+    /// When the stream was made that was last seen to be this store.
+    fn created(&self) -> String {
+        self.lock_created().clone()
+    }
+
+    fn lock_created(&self) -> std::sync::MutexGuard<'_, String> {
+        self.created
+            .lock()
+            .expect("no code panics while it holds the lock")
     }
 
     fn is_alone(&self) -> bool {
@@ -268,6 +285,9 @@ fn fault(doing: &str, error: JetStreamError) -> StoreError {
         | JetStreamError::CircuitOpen { .. }
         | JetStreamError::NobodyListens { .. }
         | JetStreamError::Connection { .. } => StoreError::Unreachable { doing, source },
+        JetStreamError::AnotherStream { .. } => StoreError::Mismatch {
+            why: source.to_string(),
+        },
         JetStreamError::Closed => StoreError::Closed,
         _ => StoreError::Io { doing, source },
     }

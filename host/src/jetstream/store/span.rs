@@ -38,6 +38,7 @@ impl Span {
             from_sequence: NonZeroU64::new(from),
             filter: filter.clone(),
             headers_only,
+            created: Some(store.created()),
         };
         Self {
             messages: store.port.subscribe(&store.stream, select),

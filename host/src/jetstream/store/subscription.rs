@@ -35,13 +35,19 @@ pub(super) fn subscribe(
     let after = after.map_or(0, Position::get);
     let begin = async move {
         let text = filter.as_ref().map(|filter| filter.as_str().to_owned());
-        let target = store.last_matching(text.as_deref()).await?;
+        // It tells whether the stream is still this store, and when it was made.
+        let last = store.leader_last().await?;
+        let target = match text.as_deref() {
+            None => last,
+            filter => store.last_matching(filter).await?,
+        };
         let messages = store.port.subscribe(
             &store.stream,
             Subscribe {
                 from_sequence: NonZeroU64::new(after + 1),
                 filter: text,
                 headers_only: false,
+                created: Some(store.created()),
             },
         );
         Ok(Subscription {
