@@ -35,7 +35,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 pub(crate) use self::health::longest_in_index;
 pub(crate) use self::health::{Health, health};
 #[cfg(feature = "jetstream")]
-pub(crate) use self::index::{Index, Place};
+pub(crate) use self::index::{Found, Index, Place};
 pub use self::read_model::ReadModel;
 pub(crate) use self::read_model::{Begin, NotCommitted, Session};
 

@@ -4,13 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use cim_core::append::Stored;
-
 use super::layout::read_event;
 use super::span::Span;
 use super::{Inner, fault};
 use crate::clock;
-use crate::jetstream::{Consistency, Get};
+use crate::jetstream::{Consistency, Get, StoredMessage};
+use crate::sqlite::Found;
 use crate::store::StoreError;
 
 /// The events that are added to the index in one transaction.
@@ -23,6 +22,10 @@ const FEW: u64 = 200;
 /// So often the leader is asked for what a batch lacks: because a replica lags, a mirror answers, or
 /// a message does not come in a batch. Then a consumer is better.
 const STEPS: u32 = 3;
+
+/// How often the feeding begins again where the stream has gone back: others may find out at the
+/// same time.
+const MAX_ANEW: u32 = 8;
 
 /// An index that lacks so many messages is fed beside the reading.
 const BEHIND: u64 = 10_000;
@@ -126,10 +129,10 @@ impl Inner {
                 .get(&self.stream, Get::Sequence(at), consistency)
                 .await
                 .map_err(|error| fault("looking at the stream", error))?;
-            let event = found
-                .as_ref()
-                .and_then(|stored| read_event(&self.info.template, stored).ok());
-            if event.is_some_and(|found| found.event.cid.to_bytes() == *last.cid) {
+            let Some(stored) = &found else { continue };
+            let event = read_event(&self.info.template, stored).ok();
+            let cid = event.map(|found| found.event.cid.to_bytes());
+            if cid.as_ref().map(AsRef::<[u8]>::as_ref) == last.cid.as_deref() {
                 return Ok(true);
             }
         }
@@ -184,8 +187,15 @@ impl Inner {
     /// Adds everything up to `target` to the index, and begins again where the index turns out to
     /// be of a stream that has gone back.
     async fn feed(&self, target: u64) -> Result<(), StoreError> {
-        while !self.feed_once(target).await? {}
-        Ok(())
+        for _ in 0..MAX_ANEW {
+            if self.feed_once(target).await? {
+                return Ok(());
+            }
+        }
+        Err(StoreError::Unreachable {
+            doing: "feeding the index".to_owned(),
+            source: format!("the stream `{}` changes while it is read", self.stream).into(),
+        })
     }
 
     /// The same; `false` where the index was emptied meanwhile.
@@ -210,11 +220,11 @@ impl Inner {
             match read.last() {
                 Some(last) if !has_gaps => {
                     let up_to = last.sequence;
-                    let events = read
-                        .iter()
-                        .filter_map(|stored| read_event(&self.info.template, stored).ok())
-                        .collect();
-                    if !self.index(events, known, up_to).await? {
+                    let mut found = Found::default();
+                    for stored in &read {
+                        self.sort(stored, &mut found);
+                    }
+                    if !self.index(found, known, up_to).await? {
                         return Ok(false);
                     }
                     known = up_to;
@@ -237,32 +247,40 @@ impl Inner {
 
     async fn feed_many(&self, mut known: u64, target: u64) -> Result<bool, StoreError> {
         let mut span = Span::new(self, known + 1, target, None, true);
-        let mut events = Vec::with_capacity(STEP);
+        let mut found = Found::default();
         while let Some(stored) = span.next(self).await? {
-            events.extend(read_event(&self.info.template, &stored));
-            if events.len() == STEP {
+            self.sort(&stored, &mut found);
+            if found.len() == STEP {
                 let up_to = stored.sequence;
-                if !self
-                    .index(std::mem::take(&mut events), known, up_to)
-                    .await?
-                {
+                if !self.index(std::mem::take(&mut found), known, up_to).await? {
                     return Ok(false);
                 }
                 known = up_to;
             }
         }
-        self.index(events, known, target).await
+        self.index(found, known, target).await
     }
 
-    /// Adds the events behind `from` to the index, on a thread that may wait for the disk; `false`
+    /// Takes a message as what it is.
+    fn sort(&self, stored: &StoredMessage, found: &mut Found) {
+        match read_event(&self.info.template, stored) {
+            Ok(event) => found.events.push(event),
+            Err(invalid) => {
+                let subject = stored.message.subject.clone();
+                found.invalid.push((invalid.position, subject));
+            }
+        }
+    }
+
+    /// Adds the messages behind `from` to the index, on a thread that may wait for the disk; `false`
     /// where the index was emptied instead. It is looked whether the stream has gone back after the
-    /// events are read: what is behind a message that is still there was read from the same stream.
-    async fn index(&self, events: Vec<Stored>, from: u64, up_to: u64) -> Result<bool, StoreError> {
+    /// messages are read: what is behind a message that is still there was read from the same stream.
+    async fn index(&self, found: Found, from: u64, up_to: u64) -> Result<bool, StoreError> {
         if !self.check().await? {
             return Ok(false);
         }
         let index = Arc::clone(&self.index);
-        tokio::task::spawn_blocking(move || index.add(&events, from, up_to))
+        tokio::task::spawn_blocking(move || index.add(&found, from, up_to))
             .await
             .map_err(|_| StoreError::Closed)?
     }
@@ -278,9 +296,11 @@ impl Inner {
             .map_err(|error| fault("feeding the index", error))?;
         let next = next.filter(|stored| stored.sequence <= target);
         let up_to = next.as_ref().map_or(target, |stored| stored.sequence);
-        let event = next.and_then(|stored| read_event(&self.info.template, &stored).ok());
-        let events = event.into_iter().collect();
-        let is_fed = self.index(events, known, up_to).await?;
+        let mut found = Found::default();
+        if let Some(stored) = &next {
+            self.sort(stored, &mut found);
+        }
+        let is_fed = self.index(found, known, up_to).await?;
         Ok(is_fed.then_some(up_to))
     }
 }

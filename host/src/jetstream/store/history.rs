@@ -83,7 +83,8 @@ impl Reader<'_> {
         let from = self.query.from_version.unwrap_or(Version::FIRST);
         let extent = store.index.extent(self.aggregate)?;
         let next = match extent {
-            Some((first, last)) if is_sparse(first, last) => {
+            // The index gives events alone. Asked after the extent, so that it holds up to its end.
+            Some((first, last)) if is_sparse(first, last) && !self.has_invalid()? => {
                 return self.read_by_index(last, out).await;
             }
             Some((first, _)) if from == Version::FIRST => first.position.get(),
@@ -144,13 +145,20 @@ impl Reader<'_> {
         self.rest(missing, first.messages, out).await
     }
 
+    /// Whether messages of the history are known that are no events.
+    fn has_invalid(&self) -> Result<bool, StoreError> {
+        let prefix = self.filter.trim_end_matches('>');
+        self.store.index.has_invalid(prefix)
+    }
+
     /// Reads each event that the index has by its sequence, up to `last`, then what came since.
     async fn read_by_index(&self, last: Place, out: &mut Out) -> Result<(), End> {
         let Some((end, head)) = self.last().await? else {
             return Ok(());
         };
         self.remember(end, &head);
-        let read = from_index(self.store, self.query, end, out).await?;
+        let known = end.min(last.position.get());
+        let read = from_index(self.store, self.query, known, out).await?;
         let last = read.unwrap_or(last);
         let to_version = self.query.to_version.map_or(u64::MAX, Version::get);
         if last.version >= to_version {

@@ -28,7 +28,7 @@ use crate::store::{AggregateEntry, AggregateSelect, Query, StoreError, StoreStat
 const APPLICATION_ID: i32 = 0x4349_4d69;
 
 /// The version of the schema. An older or newer index is made again.
-const SCHEMA_VERSION: i32 = 2;
+const SCHEMA_VERSION: i32 = 3;
 
 /// The most aggregates whose rows are remembered while the index is fed.
 const MAX_AGGREGATES: usize = 100_000;
@@ -68,12 +68,27 @@ pub(crate) struct Place {
     pub(crate) version: u64,
 }
 
-/// The last event of an index: the stream has it too, unless it has gone back.
+/// The last message of an index: the stream has it too, unless it has gone back.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Anchor {
     pub(crate) position: Position,
-    /// The bytes of its CID.
-    pub(crate) cid: Vec<u8>,
+    /// The bytes of its CID; `None` where it is no event.
+    pub(crate) cid: Option<Vec<u8>>,
+}
+
+/// What is added to an index, each in the order of positions.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Found {
+    pub(crate) events: Vec<Stored>,
+    /// The messages that are no events, with their subjects.
+    pub(crate) invalid: Vec<(Position, String)>,
+}
+
+impl Found {
+    /// How many messages it is.
+    pub(crate) fn len(&self) -> usize {
+        self.events.len() + self.invalid.len()
+    }
 }
 
 impl Index {
@@ -126,19 +141,31 @@ impl Index {
         up_to(&self.looking()).map_err(reading)
     }
 
-    /// Adds the events behind the position `from`, in the order of their positions and those that
-    /// are in it already left out, and says that everything up to `up_to` is known. Gives `false`
+    /// Adds the messages behind the position `from`, those that are in it already left out, and says that everything up to `up_to` is known. Gives `false`
     /// and adds nothing where the index was emptied meanwhile: what is missing begins earlier then.
-    pub(crate) fn add(&self, events: &[Stored], from: u64, up_to: u64) -> Result<bool, StoreError> {
+    pub(crate) fn add(&self, found: &Found, from: u64, up_to: u64) -> Result<bool, StoreError> {
         let mut feeding = self.feeding();
-        feeding.add(events, from, up_to).map_err(|error| {
+        feeding.add(found, from, up_to).map_err(|error| {
             // Rows of a transaction that failed are no rows.
             feeding.aggregates.clear();
             io("writing the index", error)
         })
     }
 
-    /// Its last event.
+    /// Whether it knows of a message that is no event and whose subject begins so: `prefix` ends
+    /// with a full stop.
+    pub(crate) fn has_invalid(&self, prefix: &str) -> Result<bool, StoreError> {
+        // What sorts right behind all that begins with the prefix: `/` follows `.`.
+        let end = format!("{}/", prefix.trim_end_matches('.'));
+        self.looking()
+            .prepare_cached(
+                "SELECT EXISTS (SELECT 1 FROM invalid WHERE subject >= ?1 AND subject < ?2)",
+            )
+            .and_then(|mut statement| statement.query_row([prefix, &end], |row| row.get(0)))
+            .map_err(reading)
+    }
+
+    /// Its last message.
     pub(crate) fn last(&self) -> Result<Option<Anchor>, StoreError> {
         last(&self.looking()).map_err(reading)
     }
@@ -331,7 +358,7 @@ impl Index {
 }
 
 impl Feeding {
-    fn add(&mut self, events: &[Stored], from: u64, known: u64) -> rusqlite::Result<bool> {
+    fn add(&mut self, found: &Found, from: u64, known: u64) -> rusqlite::Result<bool> {
         let transaction = self
             .connection
             .transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -350,7 +377,7 @@ impl Feeding {
                 "INSERT INTO events (position, aggregate, version, event_id, correlation_id, \
                  type, time, cid) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
             )?;
-            for Stored { position, event } in events {
+            for Stored { position, event } in &found.events {
                 // Another process has added it meanwhile.
                 if position.get() <= before {
                     continue;
@@ -369,6 +396,15 @@ impl Feeding {
                 ])?;
             }
         }
+        {
+            let mut insert = transaction
+                .prepare_cached("INSERT INTO invalid (position, subject) VALUES (?1, ?2)")?;
+            for (position, subject) in &found.invalid {
+                if position.get() > before {
+                    insert.execute(params![number(position.get()), subject])?;
+                }
+            }
+        }
         if known > before {
             transaction
                 .prepare_cached("UPDATE indexed SET up_to = ?1")?
@@ -384,7 +420,7 @@ impl Feeding {
             .transaction_with_behavior(TransactionBehavior::Immediate)?;
         if last(&transaction)?.as_ref() == Some(wrong) {
             transaction.execute_batch(
-                "DELETE FROM events; DELETE FROM aggregates; \
+                "DELETE FROM events; DELETE FROM invalid; DELETE FROM aggregates; \
                  UPDATE indexed SET up_to = 0, generation = generation + 1;",
             )?;
         }
@@ -440,7 +476,8 @@ fn make(path: &Path, store_id: Uuid) -> rusqlite::Result<Connection> {
     }
     if found != (APPLICATION_ID, SCHEMA_VERSION) {
         transaction.execute_batch(
-            "DROP TABLE IF EXISTS events; DROP TABLE IF EXISTS aggregates; \
+            "DROP TABLE IF EXISTS events; DROP TABLE IF EXISTS invalid; \
+             DROP TABLE IF EXISTS aggregates; \
              DROP TABLE IF EXISTS indexed;",
         )?;
         transaction.execute_batch(include_str!("schema.sql"))?;
@@ -472,7 +509,12 @@ fn generation(connection: &Connection) -> rusqlite::Result<i64> {
 
 fn last(connection: &Connection) -> rusqlite::Result<Option<Anchor>> {
     let found = connection
-        .prepare_cached("SELECT position, cid FROM events ORDER BY position DESC LIMIT 1")?
+        .prepare_cached(
+            "SELECT * FROM (SELECT position, cid FROM events ORDER BY position DESC LIMIT 1) \
+             UNION ALL \
+             SELECT * FROM (SELECT position, NULL FROM invalid ORDER BY position DESC LIMIT 1) \
+             ORDER BY position DESC LIMIT 1",
+        )?
         .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
     Ok(found.and_then(|(at, cid)| {

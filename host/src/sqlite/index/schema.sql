@@ -1,4 +1,4 @@
--- The local index of a store on JetStream, version 2. It can be deleted: it is made again from the
+-- The local index of a store on JetStream, version 3. It can be deleted: it is made again from the
 -- stream. People may query it; only stores write it.
 
 -- One row: of which store it is, and up to which position it knows everything.
@@ -30,6 +30,14 @@ CREATE TABLE events (
     cid             BLOB NOT NULL           -- 36 bytes
 ) STRICT;
 
+-- One row a message that is no event: the history that its subject belongs to is not whole without
+-- it.
+CREATE TABLE invalid (
+    position        INTEGER PRIMARY KEY,
+    subject         TEXT NOT NULL
+) STRICT;
+
+CREATE INDEX invalid_by_subject ON invalid (subject);
 CREATE INDEX events_by_version ON events (aggregate, version);
 CREATE INDEX events_by_id ON events (event_id);
 CREATE INDEX events_by_correlation ON events (correlation_id);
