@@ -54,14 +54,14 @@ impl Copy {
                 .help("name a new file to copy to, for example `sqlite:copy.db`"));
         }
         if source.info().template != target.info().template {
-            return Err(StoreError::Mismatch {
+            let failure = Failure::from(StoreError::Mismatch {
                 why: format!(
                     "subjects are `{}` here and `{}` there",
                     source.info().template,
                     target.info().template
                 ),
-            }
-            .into());
+            });
+            return Err(failure.help("name a store to copy to that is not there yet"));
         }
         let bar = progress("copying");
         if let Some(last) = source.last_position().await? {

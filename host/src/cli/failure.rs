@@ -168,7 +168,7 @@ impl From<StoreError> for Failure {
                  what is sound",
             ),
             StoreError::Mismatch { .. } => failure.help(
-                "change `[template]` in `cim.toml`, or name another store with `--store URL`",
+                "see with `cim stats` what is there now, or name another store with `--store URL`",
             ),
             StoreError::ServerTooOld { .. } => failure.help(help_of_store(error.code())),
             StoreError::Unreachable { .. } => {

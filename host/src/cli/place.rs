@@ -105,13 +105,15 @@ impl Place {
     fn checked(&self, store: Arc<dyn EventStore>) -> Result<Arc<dyn EventStore>, Failure> {
         let wanted = self.config.template()?;
         if let Some(wanted) = wanted.filter(|wanted| *wanted != store.info().template) {
-            return Err(StoreError::Mismatch {
+            let failure = Failure::from(StoreError::Mismatch {
                 why: format!(
                     "`cim.toml` has the template `{wanted}`, the store has `{}`",
                     store.info().template
                 ),
-            }
-            .into());
+            });
+            return Err(failure.help(
+                "change `[template]` in `cim.toml`, or name another store with `--store URL`",
+            ));
         }
         Ok(store)
     }
