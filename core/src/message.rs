@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use crate::event::{NewEvent, RecordedEvent};
 use crate::headers::{self, Carrier, HeaderError, Headers, Kind, Place};
+use crate::id::Operation;
 use crate::subject::{StoreTemplate, SubjectError, TemplateError};
 
 /// The most bytes of an event, see [`event_size`]: NATS's default limit of 1 MiB, less what the
@@ -111,21 +112,29 @@ impl RecordedEvent {
             version: place.version,
             previous: place.previous,
             cid: place.cid,
-            event: NewEvent {
-                id: headers.id,
-                correlation: headers.correlation,
-                causation: headers.causation,
-                event_type: headers.event_type,
-                operation,
-                schema_version: headers.schema_version,
-                timestamp: headers.timestamp,
-                source: headers.source,
-                content_type: headers.content_type,
-                metadata: headers.metadata,
-                trace: headers.trace,
-                body,
-            },
+            event: headers.into_event(operation, body),
         })
+    }
+}
+
+impl Headers {
+    /// The event of a message with these headers, with the operation that its subject tells. What
+    /// they say of its place is left out.
+    pub fn into_event(self, operation: Operation, body: Bytes) -> NewEvent {
+        NewEvent {
+            id: self.id,
+            correlation: self.correlation,
+            causation: self.causation,
+            event_type: self.event_type,
+            operation,
+            schema_version: self.schema_version,
+            timestamp: self.timestamp,
+            source: self.source,
+            content_type: self.content_type,
+            metadata: self.metadata,
+            trace: self.trace,
+            body,
+        }
     }
 }
 

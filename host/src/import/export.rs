@@ -167,7 +167,7 @@ fn unreadable(source: io::Error) -> ImportError {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use cim_core::export::{ExportHeader, ExportWriter};
     use cim_core::subject::StoreTemplate;
     use cim_core::version::Version;
@@ -205,7 +205,8 @@ mod tests {
         store
     }
 
-    async fn events(store: &MemoryStore) -> Vec<RecordedEvent> {
+    /// All events of a store, verified.
+    pub(crate) async fn events(store: &MemoryStore) -> Vec<RecordedEvent> {
         let events = store.read(Query::default().verified());
         events
             .map_ok(|read| read.event)

@@ -1,13 +1,12 @@
 //! The port on async-nats.
 
-use std::collections::{HashSet, VecDeque};
-use std::sync::{Arc, Mutex};
+use std::collections::HashSet;
 use std::time::Duration;
 
 use async_nats::jetstream::consumer::pull::OrderedConfig;
 use async_nats::jetstream::consumer::{DeliverPolicy, ReplayPolicy};
 use async_nats::jetstream::{self, context::ContextBuilder};
-use async_nats::{Client, Event, StatusCode};
+use async_nats::{Client, StatusCode};
 use bytes::Bytes;
 use cim_core::message::Message;
 use cim_core::time::Timestamp;
@@ -25,6 +24,7 @@ use super::port::{
     Answer, Batch, Consistency, Get, JetStreamPort, PublishAck, StoredMessage, Subscribe,
 };
 use super::raw;
+use super::refusals::Refusals;
 use super::request::Sent;
 use super::server::{AccountInfo, ServerInfo};
 use super::stream::{StreamConfig, StreamInfo};
@@ -36,12 +36,6 @@ pub(super) const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How often a call that waits looks whether the server has told meanwhile that it is not allowed.
 pub(super) const LOOK: Duration = Duration::from_millis(100);
-
-/// The most refusals of the server that are remembered: they are looked at within [`TIMEOUT`].
-const MAX_REFUSALS: usize = 64;
-
-/// How long any replica has for an answer before the leader is asked.
-const DIRECT: Duration = Duration::from_secs(1);
 
 /// The most messages that a subscription has on the way, and their bytes.
 const AHEAD: i64 = 500;
@@ -59,51 +53,6 @@ pub struct JetStreamClient {
     pub(super) timeout: Duration,
     pub(super) refusals: Refusals,
     pub(super) circuit: Circuit,
-}
-
-/// What the server refused of its own, without an answer to a call: subjects that the user may not
-/// use.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Refusals(Arc<Mutex<VecDeque<String>>>);
-
-impl Refusals {
-    /// Takes an event of the connection.
-    pub(super) fn handle(&self, event: &Event) {
-        let Event::ServerError(error) = event else {
-            return;
-        };
-        let told = error.to_string();
-        if !told.to_ascii_lowercase().contains("permissions violation") {
-            return;
-        }
-        let mut refusals = self.lock();
-        if refusals.len() == MAX_REFUSALS {
-            refusals.pop_front();
-        }
-        refusals.push_back(told);
-    }
-
-    /// Takes out the refusals of a subject, and gives the last one. Who sends does it before too:
-    /// what was refused then may be allowed by now.
-    pub(super) fn take(&self, subject: &str) -> Option<String> {
-        let mut refusals = self.lock();
-        let quoted = format!("\"{subject}\"");
-        let mut last = None;
-        refusals.retain_mut(|told| {
-            let is_of_it = told.contains(&quoted);
-            if is_of_it {
-                last = Some(std::mem::take(told));
-            }
-            !is_of_it
-        });
-        last
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, VecDeque<String>> {
-        self.0
-            .lock()
-            .expect("no code panics while it holds the lock")
-    }
 }
 
 impl JetStreamClient {
@@ -125,7 +74,7 @@ impl JetStreamClient {
     }
 
     /// Calls JetStream's API with JSON.
-    async fn call<T: DeserializeOwned>(
+    pub(super) async fn call<T: DeserializeOwned>(
         &self,
         doing: &'static str,
         name: &str,
@@ -167,154 +116,6 @@ impl JetStreamClient {
         }
     }
 
-    /// Asks any replica once, and the leader where that does not help: a mirror of the stream has
-    /// answered, or the answer does not come. A message with headers that async-nats cannot read
-    /// ends the connection that it comes on; the leader sends it as JSON.
-    async fn get_direct(
-        &self,
-        stream: &str,
-        get: &Get,
-    ) -> Result<Option<StoredMessage>, JetStreamError> {
-        let subject = format!("{}.DIRECT.GET.{stream}", self.api);
-        let body = get_body(get).to_string().into();
-        let asking = self.request(GETTING, &subject, None, body);
-        let asking = self.circuit.call(GETTING, asking);
-        let message = match tokio::time::timeout(DIRECT, asking).await {
-            Ok(Ok(message)) => message,
-            Ok(Err(
-                JetStreamError::ConnectionLost { .. } | JetStreamError::NobodyListens { .. },
-            ))
-            | Err(_) => return self.get_from_leader(stream, get).await,
-            Ok(Err(error)) => return Err(error),
-        };
-        match (raw::stream_of(&message), message.status) {
-            (Some(found), _) if found == stream => raw::stored(message).map(Some),
-            (Some(_), _) => self.get_from_leader(stream, get).await,
-            (None, Some(StatusCode::NOT_FOUND)) => Ok(None),
-            (None, Some(status)) => Err(refused(GETTING, status, message.description)),
-            (None, None) => Err(wrong(GETTING, &"expected the name of the stream")),
-        }
-    }
-
-    pub(super) async fn get_from_leader(
-        &self,
-        stream: &str,
-        get: &Get,
-    ) -> Result<Option<StoredMessage>, JetStreamError> {
-        #[derive(Deserialize)]
-        struct Found {
-            message: raw::Json,
-        }
-        let name = format!("STREAM.MSG.GET.{stream}");
-        match self.call::<Found>(GETTING, &name, &get_body(get)).await {
-            Ok(found) => found.message.stored().map(Some),
-            Err(error) if error.number() == Some(NO_MESSAGE) => Ok(None),
-            Err(error) => Err(error),
-        }
-    }
-
-    async fn batch(
-        &self,
-        stream: &str,
-        from_sequence: u64,
-        filter: &str,
-        max: usize,
-    ) -> Result<Batch, JetStreamError> {
-        let deadline = clock::moment() + self.timeout;
-        let getting = async {
-            loop {
-                match self.batch_once(stream, from_sequence, filter, max).await {
-                    Err(JetStreamError::NoAnswer { .. }) if clock::moment() < deadline => {}
-                    answer => return answer,
-                }
-            }
-        };
-        match self.circuit.call(GETTING, getting).await {
-            // One of the messages may be why.
-            Err(JetStreamError::ConnectionLost { .. }) => Ok(Batch::default()),
-            answer => answer,
-        }
-    }
-
-    async fn batch_once(
-        &self,
-        stream: &str,
-        from_sequence: u64,
-        filter: &str,
-        max: usize,
-    ) -> Result<Batch, JetStreamError> {
-        let connection =
-            |error: Box<dyn std::error::Error + Send + Sync>| JetStreamError::Connection {
-                doing: GETTING,
-                source: error,
-            };
-        let subject = format!("{}.DIRECT.GET.{stream}", self.api);
-        let body = json!({ "seq": from_sequence, "next_by_subj": filter, "batch": max });
-        let inbox = self.client.new_inbox();
-        let sent = Sent::now(&self.client);
-        let mut answers = self
-            .client
-            .subscribe(inbox.clone())
-            .await
-            .map_err(|error| connection(Box::new(error)))?;
-        self.client
-            .publish_with_reply(subject.clone(), inbox, body.to_string().into())
-            .await
-            .map_err(|error| connection(Box::new(error)))?;
-        let mut found = Vec::with_capacity(max.min(1024));
-        let mut waited_since = clock::moment();
-        loop {
-            let answer = tokio::time::timeout(LOOK, answers.next()).await;
-            // What came before the connection was lost and what comes after it may have a gap
-            // between them.
-            if sent.is_lost(&self.client) {
-                return Err(JetStreamError::ConnectionLost { doing: GETTING });
-            }
-            let Ok(answer) = answer else {
-                if let Some(why) = self.refusals.take(&subject) {
-                    return Err(JetStreamError::NotAllowed {
-                        doing: GETTING,
-                        why,
-                    });
-                }
-                if waited_since.elapsed() < self.timeout {
-                    continue;
-                }
-                return Err(JetStreamError::NoAnswer { doing: GETTING });
-            };
-            waited_since = clock::moment();
-            let Some(message) = answer else {
-                return Err(JetStreamError::Closed);
-            };
-            match raw::stream_of(&message) {
-                Some(from) if from == stream => {
-                    found.push(raw::stored(message)?);
-                    continue;
-                }
-                // A mirror has other messages, or not all.
-                Some(_) => return Ok(Batch::default()),
-                None => {}
-            }
-            match message.status {
-                None => return Err(wrong(GETTING, &"expected the name of the stream")),
-                Some(StatusCode::NOT_FOUND) => return Ok(Batch::default()),
-                Some(status) if status.as_u16() == END_OF_BATCH => {
-                    return Ok(Batch {
-                        messages: found,
-                        pending: raw::pending(&message)?,
-                    });
-                }
-                Some(StatusCode::NO_RESPONDERS) => {
-                    return Err(JetStreamError::NobodyListens {
-                        doing: GETTING,
-                        subject,
-                    });
-                }
-                Some(status) => return Err(refused(GETTING, status, message.description)),
-            }
-        }
-    }
-
     /// Publishes an atomic batch.
     async fn publish_all(&self, messages: Vec<Message>) -> Result<PublishAck, JetStreamError> {
         let subjects: HashSet<String> = messages
@@ -325,18 +126,14 @@ impl JetStreamClient {
             self.refusals.take(subject);
         }
         let published = self.publish_each(messages).await;
-        // What the server says of a message that it does not let through may come a moment later.
         if let Err(error) = &published
             && error.number() == Some(BATCH_INCOMPLETE)
+            && let Some(why) = self.refusals.take_soon(&subjects, LOOK).await
         {
-            tokio::time::sleep(LOOK).await;
-            let told = subjects.iter().find_map(|one| self.refusals.take(one));
-            if let Some(why) = told {
-                return Err(JetStreamError::NotAllowed {
-                    doing: PUBLISHING,
-                    why,
-                });
-            }
+            return Err(JetStreamError::NotAllowed {
+                doing: PUBLISHING,
+                why,
+            });
         }
         published
     }
@@ -559,25 +356,6 @@ impl JetStreamClient {
     }
 }
 
-impl Refusals {
-    /// Takes out the refusal of a subject that begins so.
-    pub(super) fn take_prefixed(&self, prefix: &str) -> Option<String> {
-        let mut refusals = self.lock();
-        let quoted = format!("\"{prefix}");
-        let at = refusals.iter().position(|told| told.contains(&quoted))?;
-        refusals.remove(at)
-    }
-}
-
-fn get_body(get: &Get) -> Value {
-    match get {
-        Get::Sequence(sequence) => json!({ "seq": sequence }),
-        Get::Last(filter) => json!({ "last_by_subj": filter }),
-        Get::From(sequence) => json!({ "seq": sequence, "next_by_subj": ">" }),
-        Get::Next(sequence, filter) => json!({ "seq": sequence, "next_by_subj": filter }),
-    }
-}
-
 /// Reads an answer of the API, which may be a refusal.
 fn parse<T: DeserializeOwned>(doing: &'static str, body: &[u8]) -> Result<T, JetStreamError> {
     #[derive(Deserialize)]
@@ -634,7 +412,7 @@ fn acknowledged(body: &[u8]) -> Result<PublishAck, JetStreamError> {
     }
 }
 
-fn wrong(doing: &'static str, error: &dyn std::fmt::Display) -> JetStreamError {
+pub(super) fn wrong(doing: &'static str, error: &dyn std::fmt::Display) -> JetStreamError {
     JetStreamError::Answer {
         doing,
         why: error.to_string(),
@@ -642,7 +420,11 @@ fn wrong(doing: &'static str, error: &dyn std::fmt::Display) -> JetStreamError {
 }
 
 /// A refusal by a status line.
-fn refused(doing: &'static str, status: StatusCode, description: Option<String>) -> JetStreamError {
+pub(super) fn refused(
+    doing: &'static str,
+    status: StatusCode,
+    description: Option<String>,
+) -> JetStreamError {
     JetStreamError::Refused {
         doing,
         status: status.as_u16(),
@@ -659,7 +441,7 @@ pub(super) fn server_time(text: &str) -> Result<Timestamp, JetStreamError> {
 }
 
 const PUBLISHING: &str = "publishing";
-const GETTING: &str = "reading a message";
+pub(super) const GETTING: &str = "reading a message";
 pub(super) const SUBSCRIBING: &str = "subscribing";
 
 /// The headers of an atomic batch (ADR-50).
@@ -667,9 +449,5 @@ const BATCH_ID: &str = "Nats-Batch-Id";
 const BATCH_SEQUENCE: &str = "Nats-Batch-Sequence";
 const BATCH_COMMIT: &str = "Nats-Batch-Commit";
 
-/// The end of a batched direct get (ADR-31): `204 EOB`.
-const END_OF_BATCH: u16 = 204;
-
-/// Numbers of the server's faults (`errors.json` of nats-server).
-const NO_MESSAGE: u32 = 10037;
+/// The server's number (`errors.json`) for a stream that is not there.
 const NO_STREAM: u32 = 10059;

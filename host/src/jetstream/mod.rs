@@ -11,6 +11,8 @@ mod options;
 pub mod plan;
 mod port;
 mod raw;
+mod reading;
+mod refusals;
 mod request;
 mod server;
 mod store;

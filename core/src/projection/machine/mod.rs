@@ -16,6 +16,7 @@
 mod call;
 mod delivery;
 mod options;
+mod output;
 mod parked;
 mod queue;
 mod state;
@@ -27,11 +28,12 @@ mod simulation;
 mod tests;
 
 use std::collections::HashSet;
-use std::ops::{Deref, Range};
+use std::ops::Range;
 use std::sync::Arc;
 
 pub use self::delivery::{Delivery, InvalidEvent, StoreEvent};
 pub use self::options::{Options, RetryPolicy};
+pub use self::output::{Batch, Commit, Output};
 pub use self::parked::{ParkReason, ParkedEvent};
 pub use self::state::{Failure, State, StateError};
 
@@ -45,61 +47,6 @@ use crate::version::Position;
 
 /// How many commits in a row must go well before batches that were made smaller grow again.
 const CALM_COMMITS: u32 = 32;
-
-/// What the host has to do. After each `handle_*`, [`Projection::poll_output`] is called until it
-/// gives [`Output::Idle`] or [`Output::Failed`].
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub enum Output<E> {
-    /// Give these events to the handler, then call [`Projection::handle_applied`] or
-    /// [`Projection::handle_fault`], or [`Projection::handle_not_called`] where that was not
-    /// possible.
-    Apply(Batch<E>),
-    /// Write all of this in one atomic step on the condition that the checkpoint is
-    /// [`Commit::before`], then call [`Projection::handle_committed`] or
-    /// [`Projection::handle_commit_failed`]. The same commit may come again after a failure: what
-    /// is written already counts as committed.
-    Commit(Arc<Commit>),
-    /// Nothing until the next `handle_*`; at `wake_at` call [`Projection::handle_wake`].
-    Idle {
-        /// When a wait before a retry is over.
-        wake_at: Option<Timestamp>,
-    },
-    /// Stop, and tell somebody. Everything before the cause is committed.
-    Failed(Failure),
-}
-
-/// Events for one call of the handler, in store order.
-#[derive(Clone, Debug)]
-pub struct Batch<E> {
-    events: Arc<Vec<E>>,
-    range: Range<usize>,
-}
-
-impl<E> Deref for Batch<E> {
-    type Target = [E];
-    fn deref(&self) -> &[E] {
-        &self.events[self.range.clone()]
-    }
-}
-
-/// What is written in one atomic step.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Commit {
-    /// The checkpoint that must be there: the commit's condition.
-    pub before: Option<Position>,
-    /// The checkpoint behind it: every event up to here has taken effect, is parked, or is passed
-    /// over.
-    pub checkpoint: Position,
-    /// The changes of documents, in the order in which they take effect.
-    pub changes: Vec<Change>,
-    /// How many events take effect by it.
-    pub events: u64,
-    /// Events that join the parked queues, in store order.
-    pub parked: Vec<ParkedEvent>,
-    /// The state behind it.
-    pub state: State,
-}
 
 /// The machine. After every `handle_*`, call [`poll_output`](Self::poll_output) until it gives
 /// [`Output::Idle`] or [`Output::Failed`].

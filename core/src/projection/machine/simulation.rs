@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use proptest::prelude::*;
 
-use super::tests::{descriptor, event};
+use super::tests::host::{descriptor, event};
 use super::*;
 use crate::append::Stored;
 use crate::projection::{Change, DocumentKey, Fault, Name};

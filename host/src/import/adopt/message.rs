@@ -118,20 +118,7 @@ impl Reader {
         self.template
             .event_subject(&aggregate, &operation)
             .map_err(MessageFault::Template)?;
-        let event = NewEvent {
-            id: headers.id,
-            correlation: headers.correlation,
-            causation: headers.causation,
-            event_type: headers.event_type,
-            operation,
-            schema_version: headers.schema_version,
-            timestamp: headers.timestamp,
-            source: headers.source,
-            content_type: headers.content_type,
-            metadata: headers.metadata,
-            trace: headers.trace,
-            body: message.body.clone(),
-        };
+        let event = headers.into_event(operation, message.body.clone());
         let size = event_size(&event);
         if size > MAX_EVENT_SIZE {
             return Err(MessageFault::Row {
@@ -216,4 +203,4 @@ fn subject_fault(error: SubjectError) -> MessageFault {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -9,10 +9,11 @@ use cim_core::time::Timestamp;
 use futures_util::StreamExt as _;
 use futures_util::stream;
 
+use super::message::tests::reader;
 use super::*;
+use crate::import::export::tests::events;
 use crate::import::run::Late;
 use crate::memory::MemoryStore;
-use crate::store::Query;
 
 #[tokio::test]
 async fn events_stand_in_the_order_of_the_stream_and_a_grown_one_adds_the_rest() {
@@ -233,16 +234,6 @@ fn from_sequence(
     .boxed()
 }
 
-fn reader() -> Reader {
-    let template = StoreTemplate::default();
-    Reader {
-        layout: Layout::new(template.template().clone()).expect("a layout"),
-        id_field: None,
-        id_encode: false,
-        template,
-    }
-}
-
 fn new_store() -> MemoryStore {
     MemoryStore::new(StoreTemplate::default())
 }
@@ -276,15 +267,6 @@ fn set(stored: &mut StoredMessage, name: &str, value: &str) {
     let mut headers = stored.message.headers.iter_mut();
     let header = headers.find(|(other, _)| other == name);
     value.clone_into(&mut header.expect("a header of it").1);
-}
-
-async fn events(store: &MemoryStore) -> Vec<cim_core::event::RecordedEvent> {
-    let events = store.read(Query::default().verified());
-    events
-        .map_ok(|read| read.event)
-        .try_collect()
-        .await
-        .expect("sound events")
 }
 
 /// The events in the order of the store: number, aggregate and version.

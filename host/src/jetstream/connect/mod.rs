@@ -21,8 +21,9 @@ use futures_util::stream::FuturesUnordered;
 pub use self::error::{ConnectError, LoginHint, TlsFault};
 
 use self::credentials::Credentials;
-use super::client::{JetStreamClient, Refusals};
+use super::client::JetStreamClient;
 use super::options::{Login, NatsOptions, Server};
+use super::refusals::Refusals;
 use crate::clock;
 
 /// How long a server is tried alone before the next one is tried beside it.

@@ -8,6 +8,7 @@
 
 use std::sync::Mutex;
 
+use cim_core::append::HeadFound;
 use cim_core::id::AggregateKey;
 use cim_core::version::Head;
 
@@ -38,6 +39,18 @@ impl Default for Heads {
 impl Heads {
     pub(super) fn get(&self, aggregate: &AggregateKey) -> Option<KnownHead> {
         self.lock().get(aggregate).copied()
+    }
+
+    /// Remembers the last message of an aggregate, as it was found, if it is sound.
+    pub(super) fn saw(&self, aggregate: &AggregateKey, sequence: u64, found: &HeadFound) {
+        if let HeadFound::Sound(head) = *found {
+            let known = KnownHead {
+                sequence,
+                head,
+                is_known: false,
+            };
+            self.put(aggregate, known);
+        }
     }
 
     /// Remembers a head, unless a later one is known.

@@ -7,7 +7,6 @@ use cim_core::append::HeadFound;
 use cim_core::id::AggregateKey;
 use cim_core::version::Version;
 
-use super::heads::KnownHead;
 use super::histories::Verified;
 use super::read::{End, Out, event, from_index};
 use super::span::Span;
@@ -134,7 +133,7 @@ impl Reader<'_> {
         let Some((end, head)) = head? else {
             return Ok(());
         };
-        self.remember(end, &head);
+        self.store.heads.saw(self.aggregate, end, &head);
         let missing = Missing {
             next,
             version: from.get() - 1,
@@ -156,7 +155,7 @@ impl Reader<'_> {
         let Some((end, head)) = self.last().await? else {
             return Ok(());
         };
-        self.remember(end, &head);
+        self.store.heads.saw(self.aggregate, end, &head);
         let known = end.min(last.position.get());
         let read = from_index(self.store, self.query, known, out).await?;
         let last = read.unwrap_or(last);
@@ -183,7 +182,7 @@ impl Reader<'_> {
             // It is another stream by now.
             _ => return self.read_from_start(out).await,
         };
-        self.remember(end, &head);
+        self.store.heads.saw(self.aggregate, end, &head);
         let missing = Missing {
             next: last.position.get() + 1,
             version: last.event.version.get(),
@@ -266,17 +265,6 @@ impl Reader<'_> {
 
     async fn last(&self) -> Result<Option<(u64, HeadFound)>, StoreError> {
         self.store.last(self.aggregate, Consistency::Leader).await
-    }
-
-    fn remember(&self, sequence: u64, head: &HeadFound) {
-        if let HeadFound::Sound(head) = *head {
-            let head = KnownHead {
-                sequence,
-                head,
-                is_known: false,
-            };
-            self.store.heads.put(self.aggregate, head);
-        }
     }
 }
 

@@ -33,7 +33,7 @@ use futures_util::stream::{self, BoxStream};
 use tokio::sync::Mutex;
 
 use self::feed::Synced;
-use self::heads::{Heads, KnownHead};
+use self::heads::Heads;
 use self::histories::VerifiedHistories;
 use self::recent::Recent;
 use super::{
@@ -310,17 +310,13 @@ impl EventStore for JetStreamStore {
         aggregate: &'a AggregateKey,
     ) -> BoxFuture<'a, Result<Option<Head>, StoreError>> {
         Box::pin(async move {
-            match self.0.last(aggregate, Consistency::Leader).await? {
+            let found = self.0.last(aggregate, Consistency::Leader).await?;
+            if let Some((sequence, head)) = &found {
+                self.0.heads.saw(aggregate, *sequence, head);
+            }
+            match found {
                 None => Ok(None),
-                Some((sequence, HeadFound::Sound(head))) => {
-                    let known = KnownHead {
-                        sequence,
-                        head,
-                        is_known: false,
-                    };
-                    self.0.heads.put(aggregate, known);
-                    Ok(Some(head))
-                }
+                Some((_, HeadFound::Sound(head))) => Ok(Some(head)),
                 Some((_, HeadFound::Broken { position, why })) => {
                     Err(StoreError::Invalid(InvalidEvent {
                         position,

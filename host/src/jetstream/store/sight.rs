@@ -12,7 +12,6 @@ use cim_core::version::{ExpectedVersion, Position, Version};
 
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 
-use super::heads::KnownHead;
 use super::layout::{position, read_event};
 use super::{Inner, fault};
 use crate::jetstream::{Consistency, Get, StoredMessage};
@@ -186,13 +185,8 @@ impl<'a> Sight<'a> {
             Freshness::Sure => Consistency::Leader,
         };
         let found = self.store.last(&aggregate, consistency).await?;
-        if let Some((sequence, HeadFound::Sound(head))) = &found {
-            let known = KnownHead {
-                sequence: *sequence,
-                head: *head,
-                is_known: false,
-            };
-            self.store.heads.put(&aggregate, known);
+        if let Some((sequence, head)) = &found {
+            self.store.heads.saw(&aggregate, *sequence, head);
         }
         let (sequence, head) = match found {
             Some((sequence, head)) => (sequence, Some(head)),

@@ -5,6 +5,8 @@
 //! position and is fed from there; several processes may feed it, since each addition is one
 //! transaction that begins where the last one ended.
 
+mod feeding;
+
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -18,6 +20,7 @@ use rusqlite::{
 };
 use uuid::Uuid;
 
+use self::feeding::Feeding;
 use super::connection::{self, Connections, io};
 use super::histories::find_aggregate;
 use super::listing;
@@ -29,9 +32,6 @@ const APPLICATION_ID: i32 = 0x4349_4d69;
 
 /// The version of the schema. An older or newer index is made again.
 const SCHEMA_VERSION: i32 = 3;
-
-/// The most aggregates whose rows are remembered while the index is fed.
-const MAX_AGGREGATES: usize = 100_000;
 
 /// An index in one SQLite file.
 #[derive(Debug)]
@@ -51,14 +51,6 @@ struct Looked {
     /// The greatest id. Ids begin with their time, so that nearly every new one is greater, which
     /// spares a look-up.
     last_id: Option<Uuid>,
-}
-
-#[derive(Debug)]
-struct Feeding {
-    connection: Connection,
-    /// The generation that the aggregates are of.
-    generation: i64,
-    aggregates: HashMap<AggregateKey, i64>,
 }
 
 /// Where an event stands.
@@ -355,104 +347,6 @@ impl Index {
             .lock()
             .expect("no code panics while it holds the lock")
     }
-}
-
-impl Feeding {
-    fn add(&mut self, found: &Found, from: u64, known: u64) -> rusqlite::Result<bool> {
-        let transaction = self
-            .connection
-            .transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let before = up_to(&transaction)?;
-        let generation = generation(&transaction)?;
-        if generation != self.generation {
-            self.generation = generation;
-            self.aggregates.clear();
-            return Ok(false);
-        }
-        if before < from {
-            return Ok(false);
-        }
-        {
-            let mut insert = transaction.prepare_cached(
-                "INSERT INTO events (position, aggregate, version, event_id, correlation_id, \
-                 type, time, cid) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-            )?;
-            for Stored { position, event } in &found.events {
-                // Another process has added it meanwhile.
-                if position.get() <= before {
-                    continue;
-                }
-                let aggregate =
-                    aggregate_row(&transaction, &mut self.aggregates, &event.aggregate)?;
-                insert.execute(params![
-                    number(position.get()),
-                    aggregate,
-                    number(event.version.get()),
-                    event.event.id.as_bytes(),
-                    event.event.correlation.as_bytes(),
-                    event.event.event_type.as_str(),
-                    number(event.event.timestamp.micros()),
-                    event.cid.to_bytes(),
-                ])?;
-            }
-        }
-        {
-            let mut insert = transaction
-                .prepare_cached("INSERT INTO invalid (position, subject) VALUES (?1, ?2)")?;
-            for (position, subject) in &found.invalid {
-                if position.get() > before {
-                    insert.execute(params![number(position.get()), subject])?;
-                }
-            }
-        }
-        if known > before {
-            transaction
-                .prepare_cached("UPDATE indexed SET up_to = ?1")?
-                .execute([number(known)])?;
-        }
-        transaction.commit()?;
-        Ok(true)
-    }
-
-    fn empty(&mut self, wrong: &Anchor) -> rusqlite::Result<()> {
-        let transaction = self
-            .connection
-            .transaction_with_behavior(TransactionBehavior::Immediate)?;
-        if last(&transaction)?.as_ref() == Some(wrong) {
-            transaction.execute_batch(
-                "DELETE FROM events; DELETE FROM invalid; DELETE FROM aggregates; \
-                 UPDATE indexed SET up_to = 0, generation = generation + 1;",
-            )?;
-        }
-        transaction.commit()
-    }
-}
-
-/// The row of an aggregate, which is made if it is new.
-fn aggregate_row(
-    connection: &Connection,
-    known: &mut HashMap<AggregateKey, i64>,
-    key: &AggregateKey,
-) -> rusqlite::Result<i64> {
-    if let Some(row) = known.get(key) {
-        return Ok(*row);
-    }
-    let row = match find_aggregate(connection, key)? {
-        Some(row) => row,
-        None => {
-            connection
-                .prepare_cached(
-                    "INSERT INTO aggregates (namespace, entity, key) VALUES (?1, ?2, ?3)",
-                )?
-                .execute([key.namespace.as_str(), key.entity.as_str(), key.id.as_str()])?;
-            connection.last_insert_rowid()
-        }
-    };
-    if known.len() >= MAX_AGGREGATES {
-        known.clear();
-    }
-    known.insert(key.clone(), row);
-    Ok(row)
 }
 
 /// Opens the file for feeding; makes the tables unless they are there in this version.

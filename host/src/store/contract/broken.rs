@@ -39,7 +39,7 @@ async fn broken_at(store: &dyn EventStore, appends: Vec<Append>) -> (AggregateKe
     }
 }
 
-fn check_invalid(invalid: &InvalidEvent, position: Position) {
+pub(super) fn check_invalid(invalid: &InvalidEvent, position: Position) {
     assert_eq!((invalid.position, invalid.code), (position, "wrong-cid"));
     assert_eq!(invalid.aggregate, Some(key("a")));
     assert_eq!(invalid.event, Some(event(3).id));
@@ -159,25 +159,6 @@ pub async fn a_verified_read_ends_at_an_altered_event<F: Fixture>(
     );
     assert!(unverified.iter().all(|read| read.verified.is_none()));
     assert_eq!(history(store, &key("b")).await.len(), 3);
-}
-
-/// That a history was sound when it was read before does not count.
-pub async fn a_history_read_again_ends_at_an_altered_head<F: Fixture>(
-    make: impl AsyncFn(StoreTemplate) -> F,
-) {
-    let fixture = make(template()).await;
-    let store = &*fixture.store();
-    let query = Query::history(key("a")).verified();
-    let position = commit_any(store, &key("a"), 1..=3).await.position;
-    assert_eq!(read(store, query.clone()).await.len(), 3);
-    fixture.break_head(&key("a")).await;
-    for _ in 0..2 {
-        let mut stream = store.read(query.clone()).skip(2);
-        match stream.next().await {
-            Some(Err(StoreError::Invalid(invalid))) => check_invalid(&invalid, position),
-            other => panic!("expected the altered event, found {other:?}"),
-        }
-    }
 }
 
 /// It is delivered as what it is, in its place, and the subscription goes on.

@@ -37,6 +37,7 @@
 //! # fn main() {}
 //! ```
 
+pub mod again;
 pub mod appends;
 pub mod broken;
 pub mod given;
@@ -147,7 +148,10 @@ macro_rules! contract_tests {
                 by_namespace_and_entity
                 a_limit_counts_what_is_delivered
                 any_combination_of_conditions
+            }
+            again {
                 a_history_read_again_has_what_came_since
+                a_history_read_again_ends_at_an_altered_head
             }
             streams {
                 a_verified_history_is_verified_as_a_chain
@@ -177,7 +181,6 @@ macro_rules! contract_tests {
                 an_invalid_append_comes_before_a_broken_head
                 a_broken_head_comes_before_a_repeat_and_a_conflict
                 a_verified_read_ends_at_an_altered_event
-                a_history_read_again_ends_at_an_altered_head
                 a_subscription_delivers_an_altered_event_as_invalid
             }
             model {

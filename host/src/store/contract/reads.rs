@@ -86,52 +86,6 @@ pub(super) async fn in_turns(store: &dyn EventStore) -> Vec<Position> {
     positions
 }
 
-/// A store may remember what it has read: each read is as if it were the first.
-pub async fn a_history_read_again_has_what_came_since<F: Fixture>(
-    make: impl AsyncFn(StoreTemplate) -> F,
-) {
-    let fixture = make(template()).await;
-    let store = &*fixture.store();
-    let query = Query::history(key("a")).verified();
-    let mut last = 0;
-    for count in [0, 3, 0, 1, 300, 0, 600, 1] {
-        if count > 0 {
-            commit_any(store, &key("a"), last + 1..=last + count).await;
-            last += count;
-        }
-        let found = read(store, query.clone()).await;
-        assert!(
-            found
-                .iter()
-                .all(|read| read.verified == Some(Verified::Chain))
-        );
-        let other = fixture.open_again().await;
-        assert_eq!(found, read(&*other, query.clone()).await);
-        assert_eq!(found, read(store, query.clone()).await);
-        let unverified = read(store, Query::history(key("a"))).await;
-        let events = |read: &[ReadEvent]| -> Vec<RecordedEvent> {
-            read.iter().map(|read| read.event.clone()).collect()
-        };
-        assert_eq!(events(&found), events(&unverified));
-        for to in [1, last / 2, last, last + 1]
-            .into_iter()
-            .filter(|to| *to > 0)
-        {
-            let part = Query {
-                to_version: Some(version(to)),
-                ..query.clone()
-            };
-            let length = found.len().min(to as usize);
-            assert_eq!(read(store, part).await, found[..length]);
-            let first = Query {
-                limit: Some(to),
-                ..query.clone()
-            };
-            assert_eq!(read(store, first).await, found[..length]);
-        }
-    }
-}
-
 /// "From version n" has version n, "after position p" has not p.
 pub async fn versions_are_inclusive_and_positions_exclusive<F: Fixture>(
     make: impl AsyncFn(StoreTemplate) -> F,

@@ -301,7 +301,7 @@ fn told(reader: &Reader, message: &Message) -> String {
     format!("{}: {fault}", fault.code())
 }
 
-fn reader() -> Reader {
+pub(in crate::import::adopt) fn reader() -> Reader {
     let template = StoreTemplate::default();
     Reader {
         layout: Layout::new(template.template().clone()).expect("a layout"),

@@ -1,5 +1,8 @@
 //! Read models without a projector: files, sessions, reading.
 
+mod place;
+mod resuming;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +18,7 @@ use rusqlite::Connection;
 use tempfile::TempDir;
 use uuid::Uuid;
 
+use self::place::*;
 use super::*;
 use crate::clock;
 use crate::projector::{ProjectorError, Start};
@@ -105,7 +109,7 @@ fn a_commit_is_written_as_a_whole_and_can_be_queried() {
 
     let read_model = ReadModel::open(&place.path).expect("there");
     let status = read_model.projection(&name("test")).expect("there");
-    assert_eq!(status.position, position(6));
+    assert_eq!(status.position, at(6));
     assert_eq!(
         (
             status.events,
@@ -180,7 +184,7 @@ fn a_commit_that_was_written_before_counts_and_any_other_is_fenced_off() {
     assert_eq!(place.status().events, 1, "it counts once");
 
     let (mut second_session, resumed) = place.begin(&given()).expect("begun");
-    assert_eq!(resumed.checkpoint, position(5));
+    assert_eq!(resumed.checkpoint, at(5));
     let next = Commit {
         changes: vec![put("types", "A", "2")],
         ..commit(Some(5), 6)
@@ -215,7 +219,7 @@ fn a_commit_that_was_written_before_counts_and_any_other_is_fenced_off() {
     assert!(matches!(stale, Err(NotCommitted::Fenced(_))), "{stale:?}");
 }
 
-/// The tables of the old one are gone; it said so instead of that it is fenced off.
+/// The tables of the old one are gone, and it is told why.
 #[test]
 fn a_projector_whose_tables_another_one_took_away_is_fenced_off() {
     let place = Place::new();
@@ -269,8 +273,8 @@ fn a_sign_of_life_tells_the_state_and_when_the_documents_were_new() {
     );
 }
 
-/// A sign of life that waited for another program's lock ended the projector when that took long.
-/// It is not waited for, and commits are.
+/// Another program may hold the file's lock for long: a sign of life does not wait for it, a commit
+/// does.
 #[test]
 fn a_sign_of_life_finds_the_file_busy_and_a_commit_waits() {
     let place = Place::new();
@@ -283,6 +287,7 @@ fn a_sign_of_life_finds_the_file_busy_and_a_commit_waits() {
     assert!(started.elapsed() < Duration::from_secs(1), "it waits");
     assert_eq!(place.status().updated_at, second(1));
     let freed = std::thread::spawn(move || {
+        // SQLite does not tell that somebody waits.
         std::thread::sleep(Duration::from_millis(300));
         other.execute_batch("COMMIT").expect("it was held");
     });
@@ -310,190 +315,6 @@ fn what_is_busy_is_told_from_what_is_broken() {
     let broken = impatient.execute_batch("SELECT * FROM nowhere");
     let broken = io("trying it", broken.expect_err("no such table"));
     assert_eq!(broken.code(), "read-model-io");
-}
-
-#[test]
-fn a_projector_goes_on_only_where_handler_configuration_store_and_end_agree() {
-    let place = Place::new();
-    let (mut session, _) = place.begin(&given()).expect("begun");
-    session
-        .commit(&commit(None, 5), None, second(1))
-        .expect("committed");
-    session
-        .end(State::Live, None, None, second(2))
-        .expect("ended");
-    let before = place.status();
-    let refused = |given: &Given, code: &str, message: &str| {
-        let error = place.begin(given).expect_err(code);
-        assert_eq!((error.code(), error.to_string().as_str()), (code, message));
-        assert_eq!(place.status(), before, "{code}");
-    };
-    refused(
-        &Given {
-            handler: "two",
-            ..given()
-        },
-        "handler-changed",
-        "the documents of `test` were made by another handler: expected `one`, found `two`",
-    );
-    refused(
-        &Given {
-            configuration: "",
-            ..given()
-        },
-        "configuration-changed",
-        "the documents of `test` were made by this handler, but with another configuration: \
-         expected `deep`, found none",
-    );
-    refused(
-        &Given {
-            store_id: Uuid::max(),
-            ..given()
-        },
-        "other-store",
-        "the documents of `test` are of another store: expected \
-         `00000000-0000-0000-0000-000000000000`, found `ffffffff-ffff-ffff-ffff-ffffffffffff`",
-    );
-    refused(
-        &Given {
-            last: position(4),
-            ..given()
-        },
-        "ahead-of-store",
-        "`test` has handled more than there is in the store: it stands at position 5, the store \
-         ends at position 4",
-    );
-    let same = Given {
-        last: position(5),
-        ..given()
-    };
-    let (_, resumed) = place.begin(&same).expect("it goes on");
-    assert_eq!(resumed.checkpoint, position(5));
-    assert_eq!(place.status().stopped_at, None);
-}
-
-#[test]
-fn a_restart_takes_all_away_that_is_the_projections() {
-    let place = Place::new();
-    let other = Given {
-        name: "other",
-        ..given()
-    };
-    for given in [given(), other] {
-        let (mut session, _) = place.begin(&given).expect("begun");
-        let commit = Commit {
-            changes: vec![put("types", "A", "1"), put("pairs", "B", "2")],
-            parked: vec![parked(2, ParkReason::Diverted)],
-            ..commit(None, 5)
-        };
-        session.commit(&commit, None, second(1)).expect("committed");
-        session
-            .end(State::Failed, None, Some(("code", "why")), second(1))
-            .expect("ended");
-    }
-    let changed = Given {
-        handler: "two",
-        configuration: "flat",
-        store_id: Uuid::max(),
-        last: None,
-        start: Start::Restart,
-        collections: &["types"],
-        ..given()
-    };
-    let (_, resumed) = place.begin(&changed).expect("begun");
-    assert_eq!((resumed.checkpoint, resumed.parked), (None, Vec::new()));
-    let status = place.status();
-    assert_eq!(
-        (status.position, status.events, status.error),
-        (None, 0, None)
-    );
-    assert_eq!(
-        (&*status.handler, &*status.configuration, status.store_id),
-        ("two", "flat", Uuid::max())
-    );
-    assert_eq!(status.collections, [name("types")]);
-    assert_eq!(status.parked_events, 0);
-    assert_eq!(place.documents("types"), []);
-    let read_model = ReadModel::open(&place.path).expect("there");
-    let other = read_model.projection(&name("other")).expect("there");
-    assert_eq!((other.position, other.parked_events), (position(5), 1));
-    assert_eq!(other.error, Some(("code".to_owned(), "why".to_owned())));
-    assert_eq!(other.state, State::Failed);
-}
-
-#[test]
-fn what_is_parked_is_found_again() {
-    let place = Place::new();
-    let (mut session, _) = place.begin(&given()).expect("begun");
-    let rows: Vec<_> = (1..=1200)
-        .map(|at| parked(at, ParkReason::Diverted))
-        .collect();
-    let commit = Commit {
-        parked: rows.clone(),
-        ..commit(None, 2000)
-    };
-    session.commit(&commit, None, second(1)).expect("committed");
-    let (_, resumed) = place.begin(&given()).expect("begun");
-    assert_eq!(resumed.parked, [rows[0].aggregate.clone()]);
-    let read_model = ReadModel::open(&place.path).expect("there");
-    let read: Result<Vec<_>, _> = read_model.parked(&name("test")).expect("there").collect();
-    let read = read.expect("sound rows");
-    assert!(read.iter().map(|row| &row.event).eq(&rows), "all pages");
-}
-
-#[test]
-fn two_names_for_one_table_are_refused() {
-    let place = Place::new();
-    let first = Given {
-        name: "a",
-        collections: &["b__c"],
-        ..given()
-    };
-    place.begin(&first).expect("begun");
-    let second = Given {
-        name: "a__b",
-        collections: &["c"],
-        ..given()
-    };
-    let error = place.begin(&second).expect_err("taken");
-    assert_eq!(
-        error.to_string(),
-        "the table `a__b__c` of collection `c` of `a__b` belongs to another collection"
-    );
-    let read_model = ReadModel::open(&place.path).expect("there");
-    assert_eq!(read_model.projections().expect("there").len(), 1);
-}
-
-/// A run said that all is well, and starting over could not drop what is not there.
-#[test]
-fn a_table_that_was_taken_away_is_missed_and_made_again() {
-    let place = Place::new();
-    let (mut session, _) = place.begin(&given()).expect("begun");
-    let commit = Commit {
-        changes: vec![put("types", "A", "1"), put("pairs", "B", "2")],
-        ..commit(None, 5)
-    };
-    session.commit(&commit, None, second(1)).expect("committed");
-    place.sql("DROP TABLE test__types");
-    let error = place.begin(&given()).expect_err("gone");
-    assert_eq!(
-        (error.code(), error.to_string().as_str()),
-        (
-            "table-gone",
-            "the table `test__types` of collection `types` of `test` is not there any more"
-        )
-    );
-    assert!(error.help().is_some_and(|help| help.contains("--restart")));
-    let restarted = Given {
-        start: Start::Restart,
-        ..given()
-    };
-    let (_, resumed) = place.begin(&restarted).expect("begun");
-    assert_eq!(resumed.checkpoint, None);
-    assert_eq!(
-        (place.documents("types"), place.documents("pairs")),
-        (vec![], vec![])
-    );
 }
 
 #[test]
@@ -550,140 +371,4 @@ fn an_unknown_collection_is_answered_with_those_that_there_are() {
         error.to_string(),
         "`test` has no collection `typos`, only `pairs`, `types`"
     );
-}
-
-/// A folder with a file for read models.
-struct Place {
-    folder: TempDir,
-    path: PathBuf,
-}
-
-/// What a projector brings.
-struct Given {
-    name: &'static str,
-    handler: &'static str,
-    configuration: &'static str,
-    collections: &'static [&'static str],
-    store_id: Uuid,
-    last: Option<Position>,
-    start: Start,
-}
-
-fn given() -> Given {
-    Given {
-        name: "test",
-        handler: "one",
-        configuration: "deep",
-        collections: &["types", "pairs"],
-        store_id: Uuid::nil(),
-        last: position(1_000_000),
-        start: Start::Resume,
-    }
-}
-
-impl Place {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
-        let path = folder.path().join("read.db");
-        Self { folder, path }
-    }
-
-    fn read_model(&self) -> ReadModel {
-        ReadModel::open_or_create(&self.path).expect("a read model")
-    }
-
-    fn begin(&self, given: &Given) -> Result<(Session, begin::Resumed), ProjectorError> {
-        let descriptor = Descriptor {
-            name: name(given.name),
-            version: "1".to_owned(),
-            event_types: Vec::new(),
-            collections: given.collections.iter().map(|text| name(text)).collect(),
-        };
-        let begin = Begin {
-            descriptor: &descriptor,
-            handler: given.handler,
-            configuration: given.configuration,
-            store_id: given.store_id,
-            last: given.last,
-            start: given.start,
-            now: second(1),
-        };
-        Session::begin(&self.read_model(), &begin)
-    }
-
-    fn status(&self) -> ProjectionStatus {
-        let status = self.read_model().projection(&name("test"));
-        status.expect("there is one")
-    }
-
-    fn documents(&self, collection: &str) -> Vec<(String, String)> {
-        let documents = self
-            .read_model()
-            .documents(&name("test"), &name(collection), Select::All)
-            .expect("there are some");
-        documents
-            .map(|read| read.map(|found| (found.key, found.document)))
-            .collect::<Result<_, _>>()
-            .expect("sound rows")
-    }
-
-    fn sql(&self, sql: &str) {
-        Connection::open(&self.path)
-            .and_then(|connection| connection.execute_batch(sql))
-            .expect("valid SQL");
-    }
-}
-
-fn commit(before: Option<u64>, checkpoint: u64) -> Commit {
-    Commit {
-        before: before.and_then(|number| Position::new(number).ok()),
-        checkpoint: Position::new(checkpoint).expect("a position"),
-        changes: Vec::new(),
-        events: 0,
-        parked: Vec::new(),
-        state: State::Live,
-    }
-}
-
-fn parked(at: u64, reason: ParkReason) -> ParkedEvent {
-    ParkedEvent {
-        position: Position::new(at).expect("a position"),
-        aggregate: "o.u.d.key.one".parse().expect("a key"),
-        version: Version::new(at).ok(),
-        event: Some(EventId::from_parts(second(at), clock::entropy())),
-        cid: Some(Cid::of_block(b"block")),
-        reason,
-    }
-}
-
-fn put(collection: &str, key: &str, document: &str) -> Change {
-    Change::Put {
-        key: document_key(collection, key),
-        document: document.to_owned().into(),
-    }
-}
-
-fn delete(collection: &str, key: &str) -> Change {
-    Change::Delete {
-        key: document_key(collection, key),
-    }
-}
-
-fn document_key(collection: &str, key: &str) -> DocumentKey {
-    DocumentKey {
-        collection: name(collection),
-        key: Arc::from(key),
-    }
-}
-
-fn name(text: &str) -> Name {
-    Name::new(text).expect("a name")
-}
-
-fn second(number: u64) -> Timestamp {
-    Timestamp::from_micros(number * 1_000_000).expect("a time")
-}
-
-fn position(number: i64) -> Option<Position> {
-    super::position(number)
 }
