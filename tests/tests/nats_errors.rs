@@ -45,8 +45,7 @@ fn a_stream_that_is_absent_or_foreign() {
         "time",
     ]);
     ran.exits(1).says("subjects overlap", "");
-    let made = "$JS.API.STREAM.INFO.CIM-EVENTS";
-    assert_eq!(place.server.ask(made, &json!({})), None, "nothing is made");
+    place.has_no_stream("CIM-EVENTS");
 }
 
 #[test]
@@ -262,8 +261,7 @@ fn a_server_that_is_too_old() {
         let new = format!("{old}/NEW");
         place.at(&new, &["init"]).exits(1).says(&why, "install");
         place.import_at(&new).exits(1).says(&why, "install");
-        let made = place.server.ask("$JS.API.STREAM.INFO.NEW", &json!({}));
-        assert_eq!(made, None, "nothing is made");
+        place.has_no_stream("NEW");
         // What is there can be read.
         place.at(&old, &["verify"]).exits(0);
         let found = place.at(&old, &["doctor", "--json"]).exits(7).json();
@@ -374,6 +372,14 @@ impl Place {
     fn ask(&self, call: &str, body: &Value) -> Value {
         let answer = self.server.ask(&format!("$JS.API.{call}"), body);
         answer.expect("an answer")
+    }
+
+    #[track_caller]
+    fn has_no_stream(&self, name: &str) {
+        let info = format!("$JS.API.STREAM.INFO.{name}");
+        let refused = self.server.ask(&info, &json!({}));
+        let refused = refused.expect_err("nothing is made").to_string();
+        assert!(refused.contains("stream not found"), "{refused}");
     }
 
     /// Changes the configuration of the store's stream.

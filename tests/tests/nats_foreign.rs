@@ -110,7 +110,9 @@ fn wait_until_mirrored(server: &NatsServer, name: &str, last: u64) {
     let started = Instant::now();
     loop {
         let info = server.ask(&format!("$JS.API.STREAM.INFO.{name}"), &json!({}));
-        let found = info.and_then(|info| info["state"]["last_seq"].as_u64());
+        let found = info
+            .ok()
+            .and_then(|info| info["state"]["last_seq"].as_u64());
         if found == Some(last) {
             return;
         }

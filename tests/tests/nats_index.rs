@@ -294,7 +294,9 @@ impl Place {
             let info = self
                 .server
                 .ask("$JS.API.STREAM.INFO.CIM-EVENTS", &json!({}));
-            let found = info.and_then(|info| info["state"]["messages"].as_u64());
+            let found = info
+                .ok()
+                .and_then(|info| info["state"]["messages"].as_u64());
             if found.is_some_and(|found| found >= count) {
                 return;
             }

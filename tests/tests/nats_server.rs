@@ -3,6 +3,8 @@
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use std::io::ErrorKind;
+
 use cim_tests::nats::{NatsCluster, NatsServer, ServerOptions, VERSION};
 use serde_json::{Value, json};
 
@@ -10,7 +12,7 @@ use serde_json::{Value, json};
 fn store(server: &NatsServer) {
     let stream = json!({ "name": "KEPT", "subjects": ["kept"] });
     let made = server.ask("$JS.API.STREAM.CREATE.KEPT", &stream);
-    assert!(made.is_some(), "{}", server.log());
+    made.unwrap_or_else(|error| panic!("{error}: {}", server.log()));
     let ack = server.ask("kept", &json!("body")).expect("an answer");
     assert_eq!(ack["seq"], 1);
 }
@@ -30,7 +32,8 @@ fn a_server_keeps_what_it_acknowledged_over_kill_stop_and_restart() {
     store(&server);
     server.kill9();
     assert!(!server.is_running());
-    assert_eq!(server.ask("kept", &json!(1)), None, "it is gone");
+    let gone = server.ask("kept", &json!(1)).expect_err("it is gone");
+    assert_eq!(gone.kind(), ErrorKind::ConnectionRefused);
     server.restart();
     assert_eq!((server.url(), messages(&server)), (url.clone(), json!(1)));
     server.stop();
@@ -53,7 +56,9 @@ fn options_reach_the_server() {
         ..ServerOptions::default()
     };
     let mut server = NatsServer::start(options.clone());
-    assert_eq!(server.ask("$JS.API.INFO", &json!({})), None);
+    let off = server.ask("$JS.API.INFO", &json!({}));
+    let off = off.expect_err("no JetStream").to_string();
+    assert!(off.contains("503"), "{off}");
     options.authorization = Some("token: secret".to_owned());
     server.configure(options);
     server.restart();
@@ -61,7 +66,7 @@ fn options_reach_the_server() {
     for part in ["max_payload: 2048", "cim:yes", "token: secret"] {
         assert!(config.contains(part), "{config}");
     }
-    assert_eq!(server.ask("a", &json!(1)), None, "a token is needed");
+    server.ask("a", &json!(1)).expect_err("a token is needed");
     assert!(
         server.log().contains("authentication error"),
         "{}",
@@ -73,11 +78,9 @@ fn options_reach_the_server() {
 fn two_servers_at_a_time_do_not_meet() {
     let servers = [(); 2].map(|()| NatsServer::start(ServerOptions::default()));
     store(&servers[0]);
-    assert_eq!(
-        servers[1].ask("$JS.API.STREAM.INFO.KEPT", &json!({})),
-        None,
-        "the other has its own data"
-    );
+    let other = servers[1].ask("$JS.API.STREAM.INFO.KEPT", &json!({}));
+    let other = other.expect_err("its own data").to_string();
+    assert!(other.contains("stream not found"), "{other}");
 }
 
 #[test]

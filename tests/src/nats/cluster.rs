@@ -1,5 +1,6 @@
 //! Several servers on one machine that are one cluster.
 
+use std::io;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -128,17 +129,27 @@ impl NatsCluster {
     /// A stream as its leader describes it.
     fn stream(&self, name: &str) -> Option<Value> {
         let subject = format!("$JS.API.STREAM.INFO.{name}");
-        self.ask_for(POLL, &subject, &json!({}))
+        self.ask_for(POLL, &subject, &json!({})).ok()
     }
 
-    /// The first answer that a server has; see [`NatsServer::ask`].
-    pub fn ask(&self, subject: &str, body: &Value) -> Option<Value> {
+    /// The first answer that a server has.
+    ///
+    /// # Errors
+    ///
+    /// As of [`NatsServer::ask`], for the last server that runs.
+    pub fn ask(&self, subject: &str, body: &Value) -> io::Result<Value> {
         self.ask_for(ANSWER, subject, body)
     }
 
-    fn ask_for(&self, patience: Duration, subject: &str, body: &Value) -> Option<Value> {
-        let mut running = self.servers.iter().filter(|server| server.is_running());
-        running.find_map(|server| server.ask_for(patience, subject, body))
+    fn ask_for(&self, patience: Duration, subject: &str, body: &Value) -> io::Result<Value> {
+        let mut failure = io::Error::other("no server runs");
+        for server in self.servers.iter().filter(|server| server.is_running()) {
+            match server.ask_for(patience, subject, body) {
+                Ok(answer) => return Ok(answer),
+                Err(error) => failure = error,
+            }
+        }
+        Err(failure)
     }
 
     /// Servers greet before they have found each other and chosen a leader.
@@ -151,9 +162,11 @@ impl NatsCluster {
         });
         self.wait_for("a cluster that replicates", || {
             self.ask_for(POLL, "$JS.API.STREAM.CREATE.cim-ready", &stream)
+                .ok()
         });
         self.wait_for("the end of the first stream", || {
             self.ask_for(POLL, "$JS.API.STREAM.DELETE.cim-ready", &json!({}))
+                .ok()
         });
     }
 

@@ -10,6 +10,7 @@ mod store;
 mod wire;
 
 use std::fmt::Write as _;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -155,8 +156,12 @@ impl NatsServer {
     }
 
     /// Sends a request, such as one to JetStream's API or a message for a stream, and gives the
-    /// answer; `None` if there is none, or an error of JetStream. Only where no password is needed.
-    pub fn ask(&self, subject: &str, body: &Value) -> Option<Value> {
+    /// answer. Only where no password is needed.
+    ///
+    /// # Errors
+    ///
+    /// If there is no answer, or the answer is an error of JetStream, which is told whole.
+    pub fn ask(&self, subject: &str, body: &Value) -> io::Result<Value> {
         self.ask_for(ANSWER, subject, body)
     }
 
@@ -175,10 +180,12 @@ impl NatsServer {
             .unwrap_or_else(|| panic!("not stored: {answer}"))
     }
 
-    fn ask_for(&self, patience: Duration, subject: &str, body: &Value) -> Option<Value> {
-        let mut wire = Wire::connect(&self.address(), patience).ok()?;
-        let answer = wire.request(subject, body).ok()?;
-        answer["error"].is_null().then_some(answer)
+    fn ask_for(&self, patience: Duration, subject: &str, body: &Value) -> io::Result<Value> {
+        let answer = Wire::connect(&self.address(), patience)?.request(subject, body)?;
+        match &answer["error"] {
+            Value::Null => Ok(answer),
+            error => Err(io::Error::other(error.to_string())),
+        }
     }
 
     /// How the next run will be set up.
