@@ -1,5 +1,6 @@
 //! What is wrong with a store on NATS is told, with what to do, and nothing is half done.
 
+use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -111,6 +112,7 @@ fn a_stream_that_drops_events() {
     place.append("a").exits(0);
 
     // Retention cannot be changed later.
+    place.server.keep_account();
     let mut config = place.ask("STREAM.INFO.CIM-EVENTS", &json!({}))["config"].clone();
     place.ask("STREAM.DELETE.CIM-EVENTS", &json!({}));
     config["metadata"]["cim.store_id"] = json!("01a1fd1e-8c00-7000-8000-000000000000");
@@ -196,6 +198,18 @@ fn an_account_that_is_full() {
 }
 
 /// Nothing is stored, and trying again would not help: that is told at once.
+/// Once only, as when the server still removes what it deleted. It removes what is in the way here.
+#[test]
+fn a_server_that_cannot_make_the_folder_of_a_stream() {
+    let place = Place::new(ServerOptions::default());
+    let streams = place.server.folder().join("data/jetstream/$G/streams");
+    fs::create_dir_all(&streams).expect("a folder");
+    fs::write(streams.join("CIM-EVENTS"), "").expect("written");
+    place.cim(&["init"]).exits(0);
+    let log = place.server.log();
+    assert_eq!(log.matches("Stream create failed").count(), 1, "{log}");
+}
+
 #[tokio::test]
 async fn a_stream_that_is_taken_away_from_an_open_store() {
     let server = NatsServer::start(ServerOptions::default());
@@ -228,6 +242,7 @@ fn a_stream_that_was_made_again_is_another_store() {
     place.append("a").exits(0);
     place.cim(&["stats"]).exits(0);
     let config = place.ask("STREAM.INFO.CIM-EVENTS", &json!({}))["config"].clone();
+    place.server.keep_account();
     place.ask("STREAM.DELETE.CIM-EVENTS", &json!({}));
     place.ask("STREAM.CREATE.CIM-EVENTS", &config);
     // With the same store id, messages are missing that the index has seen.

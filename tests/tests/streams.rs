@@ -171,20 +171,12 @@ impl<'a> Stream<'a> {
     }
 }
 
-/// A server for streams that come and go. One stream stays: with the last of an account the server
-/// removes the account's folder in the background, and fails to make a stream in the meantime.
-fn server_of_trials() -> NatsServer {
-    let server = NatsServer::start(ServerOptions::default());
-    let stays = Stream::new(&server, "STAYS");
-    assert!(stays.takes("CREATE", &json!({ "subjects": ["stays"] })));
-    server
-}
-
 /// The trial that [`difference`] rests on: of each change of one field, the server refuses exactly
 /// what we call impossible.
 #[test]
 fn the_server_refuses_what_is_called_impossible() {
-    let server = server_of_trials();
+    let server = NatsServer::start(ServerOptions::default());
+    server.keep_account();
     let strict = json!({
         "subjects": ["a.*", "b.*"], "discard": "new", "num_replicas": 1,
         "duplicate_window": 120_000_000_000_u64, "deny_delete": true, "deny_purge": true,
@@ -245,7 +237,8 @@ fn the_server_refuses_what_is_called_impossible() {
 /// overlap.
 #[test]
 fn the_server_refuses_what_overlaps() {
-    let server = server_of_trials();
+    let server = NatsServer::start(ServerOptions::default());
+    server.keep_account();
     let filters = [
         "o.u.d.*.*.*",
         "o.u.d.*.*",

@@ -274,7 +274,18 @@ impl JetStreamPort for JetStreamClient {
     }
 
     fn create_stream(&self, config: &StreamConfig) -> Answer<'_, StreamInfo> {
-        self.send_config("making the stream", "STREAM.CREATE", config)
+        let config = config.clone();
+        Box::pin(async move {
+            for _ in 0..NO_FOLDER_TRIES {
+                match self.make_stream(&config).await {
+                    Err(error) if error.number() == Some(NO_FOLDER) => {
+                        tokio::time::sleep(NO_FOLDER_PAUSE).await;
+                    }
+                    answer => return answer,
+                }
+            }
+            self.make_stream(&config).await
+        })
     }
 
     fn update_stream(&self, config: &StreamConfig) -> Answer<'_, StreamInfo> {
@@ -344,6 +355,13 @@ impl JetStreamPort for JetStreamClient {
 }
 
 impl JetStreamClient {
+    fn make_stream(
+        &self,
+        config: &StreamConfig,
+    ) -> BoxFuture<'_, Result<StreamInfo, JetStreamError>> {
+        self.send_config("making the stream", "STREAM.CREATE", config)
+    }
+
     fn send_config(
         &self,
         doing: &'static str,
@@ -451,3 +469,12 @@ const BATCH_COMMIT: &str = "Nats-Batch-Commit";
 
 /// The server's number (`errors.json`) for a stream that is not there.
 const NO_STREAM: u32 = 10059;
+
+/// The server's number for a stream whose folder cannot be made. When the last stream of an account
+/// was deleted a moment ago, that is because the server is still removing the account's folder.
+const NO_FOLDER: u32 = 10049;
+
+/// How often, and after which pause, a stream without a folder is asked for again: the removal takes
+/// milliseconds, and who has no room on the disk shall not wait long to be told.
+const NO_FOLDER_TRIES: u32 = 5;
+const NO_FOLDER_PAUSE: Duration = Duration::from_millis(100);

@@ -71,7 +71,8 @@ pub trait JetStreamPort: fmt::Debug + Send + Sync {
         max: usize,
     ) -> Answer<'_, Batch>;
 
-    /// Makes a stream; the same again is no error.
+    /// Makes a stream; the same again is no error. Takes half a second longer where the server cannot
+    /// make the stream's folder, which passes if it has just deleted the account's last stream.
     fn create_stream(&self, config: &StreamConfig) -> Answer<'_, StreamInfo>;
 
     /// Changes a stream's configuration.

@@ -14,7 +14,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use self::process::Process;
@@ -163,6 +163,19 @@ impl NatsServer {
     /// If there is no answer, or the answer is an error of JetStream, which is told whole.
     pub fn ask(&self, subject: &str, body: &Value) -> io::Result<Value> {
         self.ask_for(ANSWER, subject, body)
+    }
+
+    /// Makes a stream that stays, for a test that deletes others and makes them again: with the last
+    /// stream of an account the server removes the account's folder in the background, and fails to
+    /// make a stream in the meantime.
+    ///
+    /// # Panics
+    ///
+    /// When the server does not make it.
+    pub fn keep_account(&self) {
+        let stream = json!({ "name": "STAYS", "subjects": ["stays"] });
+        self.ask("$JS.API.STREAM.CREATE.STAYS", &stream)
+            .expect("made");
     }
 
     /// Publishes a message whose headers are these bytes, of which the server looks at none, and

@@ -99,6 +99,7 @@ pub(crate) struct Place {
 impl Place {
     pub(crate) async fn new() -> Self {
         let server = NatsServer::start(ServerOptions::default());
+        server.keep_account();
         let client = async_nats::connect(server.address())
             .await
             .expect("a server");
