@@ -54,7 +54,7 @@ fn run(runtime: &Runtime, url: &str, replicas: u32) {
     };
     bench.writers("16 writers of 10 / bare batches of 10", wanted, 30, 10);
     bench.import();
-    bench.load(10, 100);
+    bench.load(10, 1000);
     bench.load(1000, 20);
     bench.catch_up();
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use cim_core::subject::StoreTemplate;
 use cim_core::time::Timestamp;
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, TransactionBehavior, params};
 use uuid::Uuid;
 
@@ -218,6 +219,9 @@ pub(super) fn open(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection
     let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.set_prepared_statement_cache_capacity(64);
+    // Otherwise a statement is prepared anew for every value that is bound to it, in case another
+    // plan were better for that; our plans are the same for all.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     Ok(connection)
 }
 
@@ -233,4 +237,26 @@ fn foreign(path: &Path, error: rusqlite::Error) -> StoreError {
 
 fn url(path: &Path) -> String {
     format!("sqlite:{}", path.display())
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::StatementStatus;
+
+    use super::*;
+
+    #[test]
+    fn statements_are_prepared_once() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("cim.db");
+        create(&path, &StoreTemplate::default()).expect("made");
+        let connection = Connections::new(&path).open_for_reading().expect("opened");
+        let mut statement = connection
+            .prepare("SELECT position FROM events WHERE aggregate = ?1 ORDER BY version LIMIT 1")
+            .expect("sound SQL");
+        for aggregate in 1..=3 {
+            assert!(!statement.exists([aggregate]).expect("an answer"));
+        }
+        assert_eq!(statement.get_status(StatementStatus::RePrepare), 0);
+    }
 }

@@ -86,8 +86,7 @@ impl Reader<'_> {
             Some((first, last)) if is_sparse(first, last) && !self.has_invalid()? => {
                 return self.read_by_index(last, out).await;
             }
-            Some((first, _)) if from == Version::FIRST => first.position.get(),
-            None if from == Version::FIRST => 1,
+            _ if from == Version::FIRST => 1,
             _ => {
                 store.sync().await?;
                 match store.index.at_version(self.aggregate, from)? {
@@ -102,13 +101,16 @@ impl Reader<'_> {
             .map(|known| known.head.version.get())
             .max(extent.map(|(_, last)| last.version));
         let is_long = length.is_some_and(|length| length >= from.get() + MANY);
+        let count = length.map_or(BATCH, |length| {
+            batch_of(length.saturating_sub(from.get() - 1))
+        });
         let batch = async {
             match is_long {
                 true => Ok(Batch::default()),
                 false => {
                     store
                         .port
-                        .get_batch(&store.stream, next, self.filter, BATCH)
+                        .get_batch(&store.stream, next, self.filter, count)
                         .await
                 }
             }
@@ -229,7 +231,7 @@ impl Reader<'_> {
             }
             batch = store
                 .port
-                .get_batch(&store.stream, missing.next, self.filter, BATCH)
+                .get_batch(&store.stream, missing.next, self.filter, batch_of(count))
                 .await
                 .map_err(|error| fault("reading a history", error))?
                 .messages;
@@ -266,6 +268,12 @@ impl Reader<'_> {
     async fn last(&self) -> Result<Option<(u64, HeadFound)>, StoreError> {
         self.store.last(self.aggregate, Consistency::Leader).await
     }
+}
+
+/// How many messages to ask for at once where so many are missing. Asked for more than there are, the
+/// server looks for the next one through all messages to the end of the stream.
+fn batch_of(missing: u64) -> usize {
+    usize::try_from(missing).map_or(BATCH, |missing| missing.clamp(1, BATCH))
 }
 
 /// Whether a history has many messages of others between its own.
