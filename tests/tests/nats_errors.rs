@@ -85,11 +85,7 @@ fn a_stream_that_is_not_set_up_for_appends() {
 /// written a second time.
 #[test]
 fn a_stream_that_drops_events() {
-    let limits = [
-        ("max_msgs", json!(1_000)),
-        ("max_bytes", json!(1_000_000)),
-        ("max_msgs_per_subject", json!(100)),
-    ];
+    let limits = [("max_msgs", json!(1_000)), ("max_bytes", json!(1_000_000))];
     let place = Place::with_store(ServerOptions::default());
     place.append("a").exits(0);
     for (name, limit) in limits {
@@ -109,6 +105,20 @@ fn a_stream_that_drops_events() {
         place.change(|config| config[name] = json!(-1));
     }
     place.change(|config| config["discard"] = json!("old"));
+    place.append("a").exits(0);
+
+    // The limit of each subject drops the oldest whatever `discard` says, unless told otherwise.
+    for discard in ["old", "new"] {
+        place.change(|config| {
+            config["discard"] = json!(discard);
+            config["max_msgs_per_subject"] = json!(100);
+        });
+        place
+            .append("a")
+            .exits(1)
+            .says("drops messages that are the oldest of their", "cim doctor");
+    }
+    place.change(|config| config["discard_new_per_subject"] = json!(true));
     place.append("a").exits(0);
 
     // Retention cannot be changed later.

@@ -122,13 +122,11 @@ impl JetStreamClient {
             .iter()
             .map(|message| message.subject.clone())
             .collect();
-        for subject in &subjects {
-            self.refusals.take(subject);
-        }
+        let mark = self.refusals.mark();
         let published = self.publish_each(messages).await;
         if let Err(error) = &published
             && error.number() == Some(BATCH_INCOMPLETE)
-            && let Some(why) = self.refusals.take_soon(&subjects, LOOK).await
+            && let Some(why) = self.refusals.soon_since(mark, &subjects, LOOK).await
         {
             return Err(JetStreamError::NotAllowed {
                 doing: PUBLISHING,
@@ -411,23 +409,17 @@ impl Fault {
 fn acknowledged(body: &[u8]) -> Result<PublishAck, JetStreamError> {
     #[derive(Deserialize)]
     struct Ack {
-        error: Option<Fault>,
-        #[serde(default)]
         stream: String,
-        #[serde(default)]
         seq: u64,
         #[serde(default)]
         duplicate: bool,
     }
-    let ack: Ack = serde_json::from_slice(body).map_err(|error| wrong(PUBLISHING, &error))?;
-    match ack.error {
-        Some(fault) => Err(fault.refused(PUBLISHING)),
-        None => Ok(PublishAck {
-            stream: ack.stream,
-            sequence: ack.seq,
-            duplicate: ack.duplicate,
-        }),
-    }
+    let ack: Ack = parse(PUBLISHING, body)?;
+    Ok(PublishAck {
+        stream: ack.stream,
+        sequence: ack.seq,
+        duplicate: ack.duplicate,
+    })
 }
 
 pub(super) fn wrong(doing: &'static str, error: &dyn std::fmt::Display) -> JetStreamError {

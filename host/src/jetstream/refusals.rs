@@ -16,9 +16,20 @@ pub(super) struct Refusals(Arc<Told>);
 
 #[derive(Debug, Default)]
 struct Told {
-    texts: Mutex<VecDeque<String>>,
+    texts: Mutex<Texts>,
     news: Notify,
 }
+
+/// The last refusals, by number.
+#[derive(Debug, Default)]
+struct Texts {
+    last: VecDeque<(u64, String)>,
+    next: u64,
+}
+
+/// A place in what was told.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Mark(u64);
 
 impl Refusals {
     /// Takes an event of the connection.
@@ -31,36 +42,46 @@ impl Refusals {
             return;
         }
         let mut texts = self.texts();
-        if texts.len() == MAX_REFUSALS {
-            texts.pop_front();
+        if texts.last.len() == MAX_REFUSALS {
+            texts.last.pop_front();
         }
-        texts.push_back(told);
+        let number = texts.next;
+        texts.next += 1;
+        texts.last.push_back((number, told));
         drop(texts);
         self.0.news.notify_waiters();
     }
 
-    /// Takes out the refusals of a subject, and gives the last one. Who sends does it before too:
-    /// what was refused then may be allowed by now.
-    pub(super) fn take(&self, subject: &str) -> Option<String> {
-        self.take_with(&format!("\"{subject}\""))
+    /// Where what is told from now on begins: what was refused before may be allowed by now.
+    pub(super) fn mark(&self) -> Mark {
+        Mark(self.texts().next)
+    }
+
+    /// The last refusal of a subject since a mark. It stays for others who wait.
+    pub(super) fn since(&self, mark: Mark, subject: &str) -> Option<String> {
+        self.find(mark, &format!("\"{subject}\""))
     }
 
     /// The same for all subjects that begin so.
-    pub(super) fn take_prefixed(&self, prefix: &str) -> Option<String> {
-        self.take_with(&format!("\"{prefix}"))
+    pub(super) fn since_prefixed(&self, mark: Mark, prefix: &str) -> Option<String> {
+        self.find(mark, &format!("\"{prefix}"))
     }
 
-    /// Takes out the refusal of one of the subjects, which may come a moment later than the answer
-    /// that rests on it.
-    pub(super) async fn take_soon(
+    /// The refusal of one of the subjects, which may come a moment later than the answer that
+    /// rests on it.
+    pub(super) async fn soon_since(
         &self,
+        mark: Mark,
         subjects: &HashSet<String>,
         within: Duration,
     ) -> Option<String> {
         let taken = async {
             loop {
                 let news = self.0.news.notified();
-                if let Some(told) = subjects.iter().find_map(|subject| self.take(subject)) {
+                if let Some(told) = subjects
+                    .iter()
+                    .find_map(|subject| self.since(mark, subject))
+                {
                     return told;
                 }
                 news.await;
@@ -69,19 +90,15 @@ impl Refusals {
         tokio::time::timeout(within, taken).await.ok()
     }
 
-    fn take_with(&self, part: &str) -> Option<String> {
-        let mut last = None;
-        self.texts().retain_mut(|told| {
-            let is_of_it = told.contains(part);
-            if is_of_it {
-                last = Some(std::mem::take(told));
-            }
-            !is_of_it
-        });
-        last
+    fn find(&self, mark: Mark, part: &str) -> Option<String> {
+        let texts = self.texts();
+        let found = texts.last.iter().rev();
+        let mut found = found.take_while(|(number, _)| *number >= mark.0);
+        let (_, told) = found.find(|(_, told)| told.contains(part))?;
+        Some(told.clone())
     }
 
-    fn texts(&self) -> MutexGuard<'_, VecDeque<String>> {
+    fn texts(&self) -> MutexGuard<'_, Texts> {
         self.0
             .texts
             .lock()

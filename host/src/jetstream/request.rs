@@ -12,6 +12,7 @@ use futures_util::stream::FuturesUnordered;
 
 use super::client::{JetStreamClient, LOOK};
 use super::error::JetStreamError;
+use super::refusals::Mark;
 use crate::clock;
 
 /// How long an answer is waited for before what may be done twice is asked again.
@@ -76,16 +77,16 @@ impl JetStreamClient {
         if let Some(headers) = headers {
             request = request.headers(headers);
         }
-        self.refusals.take(subject);
+        let mark = self.refusals.mark();
         let sent = Sent::now(&self.client);
         let answer = self.client.send_request(subject.to_owned(), request);
         tokio::pin!(answer);
         loop {
             match tokio::time::timeout(LOOK, &mut answer).await {
                 Ok(Ok(message)) => return Ok(message),
-                Ok(Err(error)) => return Err(self.fault(doing, subject, error)),
+                Ok(Err(error)) => return Err(self.fault(doing, subject, mark, error)),
                 Err(_) => {
-                    if let Some(why) = self.refusals.take(subject) {
+                    if let Some(why) = self.refusals.since(mark, subject) {
                         return Err(JetStreamError::NotAllowed { doing, why });
                     }
                     if sent.is_lost(&self.client) {
@@ -100,10 +101,11 @@ impl JetStreamClient {
         &self,
         doing: &'static str,
         subject: &str,
+        mark: Mark,
         error: async_nats::RequestError,
     ) -> JetStreamError {
         match error.kind() {
-            RequestErrorKind::TimedOut => match self.refusals.take(subject) {
+            RequestErrorKind::TimedOut => match self.refusals.since(mark, subject) {
                 Some(why) => JetStreamError::NotAllowed { doing, why },
                 None => JetStreamError::NoAnswer { doing },
             },

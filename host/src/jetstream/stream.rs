@@ -96,6 +96,21 @@ impl StreamConfig {
             other: Map::new(),
         }
     }
+
+    /// Which messages it drops by itself, other than by age: those, a phrase says.
+    pub(super) fn dropped(&self) -> Option<&'static str> {
+        if self.retention != Retention::Limits {
+            return Some("that consumers have acknowledged");
+        }
+        let discards_new = self.discard == Discard::New;
+        // Without this, the limit of each subject drops the oldest whatever `discard` says.
+        let of_subjects_too = self.other.get("discard_new_per_subject") == Some(&true.into());
+        if self.max_msgs_per_subject > 0 && !(discards_new && of_subjects_too) {
+            return Some("that are the oldest of their subject");
+        }
+        let is_limited = self.max_msgs > 0 || self.max_bytes > 0;
+        (is_limited && !discards_new).then_some("that are oldest when it is full")
+    }
 }
 
 /// When messages go away of themselves.

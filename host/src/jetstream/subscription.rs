@@ -11,6 +11,7 @@ use super::client::{JetStreamClient, LOOK, SUBSCRIBING};
 use super::error::JetStreamError;
 use super::port::{Get, JetStreamPort as _, StoredMessage, Subscribe};
 use super::raw;
+use super::refusals::Mark;
 use super::request::Sent;
 use crate::clock;
 
@@ -36,6 +37,8 @@ pub(super) struct Subscription {
     ordered: Option<jetstream::consumer::pull::Ordered>,
     /// The connection that the consumer was made on.
     sent: Sent,
+    /// Before it was asked for.
+    mark: Mark,
     /// Since when nothing has come.
     waits_since: Instant,
     /// For how long that is taken for no more than silence.
@@ -75,6 +78,7 @@ impl Subscription {
     pub(super) fn new(client: JetStreamClient, stream: &str, select: Subscribe) -> Self {
         Self {
             sent: Sent::now(&client.client),
+            mark: client.refusals.mark(),
             client,
             stream: stream.to_owned(),
             next: select.from_sequence.map_or(1, u64::from),
@@ -93,6 +97,11 @@ impl Subscription {
     /// The next message, however long it takes to come.
     pub(super) async fn next(&mut self) -> Result<StoredMessage, JetStreamError> {
         self.waits_since = clock::moment();
+        if self.select.created.is_some() && self.last.is_none() && self.next > 1 {
+            let get = Get::Sequence(self.next - 1);
+            let found = self.client.get_from_leader(&self.stream, &get).await?;
+            self.last = found.map(|found| (found.sequence, found.stored_at));
+        }
         loop {
             if self.is_stuck {
                 if !self.check_stream().await? {
@@ -102,7 +111,9 @@ impl Subscription {
                 match self.step().await {
                     Ok(Some(message)) => return Ok(message),
                     Ok(None) => {}
-                    Err(error @ JetStreamError::Answer { .. }) => return Err(error),
+                    Err(
+                        error @ (JetStreamError::Answer { .. } | JetStreamError::NotAllowed { .. }),
+                    ) => return Err(error),
                     Err(error) => {
                         self.check(error).await?;
                         continue;
@@ -113,13 +124,17 @@ impl Subscription {
                 Some(ordered) => ordered,
                 None => {
                     self.sent = Sent::now(&self.client.client);
+                    self.mark = self.client.refusals.mark();
                     self.name = format!("cim-{}", clock::store_id().simple());
                     let made = self
                         .client
                         .ordered(&self.stream, &self.name, self.next, &self.select)
                         .await;
                     match made {
-                        Ok(ordered) => self.ordered.insert(ordered),
+                        Ok(ordered) => {
+                            self.consumer.get_or_insert_with(|| self.name.clone());
+                            self.ordered.insert(ordered)
+                        }
                         Err(error) => {
                             self.check(error).await?;
                             continue;
@@ -211,6 +226,7 @@ impl Subscription {
                 "has another message at {seen} than before"
             ))),
             Ok(_) => Ok(true),
+            Err(error @ JetStreamError::NotAllowed { .. }) => Err(error),
             Err(_) => Ok(false),
         }
     }
@@ -242,7 +258,7 @@ impl Subscription {
             Err(_) => {}
         }
         let consuming = format!("{}.CONSUMER.CREATE", self.client.api);
-        let refused = self.client.refusals.take_prefixed(&consuming);
+        let refused = self.client.refusals.since_prefixed(self.mark, &consuming);
         if let Some(why) = refused {
             return Err(JetStreamError::NotAllowed {
                 doing: SUBSCRIBING,

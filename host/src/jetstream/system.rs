@@ -59,6 +59,7 @@ impl JetStreamClient {
             JetStreamError::Connection { doing, source }
         };
         let inbox = self.client.new_inbox();
+        let mark = self.refusals.mark();
         let mut answers = self
             .client
             .subscribe(inbox.clone())
@@ -89,7 +90,7 @@ impl JetStreamClient {
                 Ok(None) => return Err(JetStreamError::Closed),
                 Err(_) if !found.is_empty() => return Ok(found),
                 Err(_) => {
-                    if let Some(why) = self.refusals.take(subject) {
+                    if let Some(why) = self.refusals.since(mark, subject) {
                         return Err(JetStreamError::NotAllowed { doing, why });
                     }
                     if started.elapsed() > FIRST {

@@ -52,11 +52,15 @@ enum Next {
 }
 
 impl Inner {
-    /// Appends until the outcome is known or the deadline has passed.
-    pub(super) async fn append(&self, appends: Vec<Append>) -> Result<Vec<Appended>, AppendError> {
+    /// Appends until the outcome is known or the deadline has passed. `unsure` is whether it may be
+    /// stored already.
+    pub(super) async fn append(
+        &self,
+        appends: Vec<Append>,
+        mut unsure: bool,
+    ) -> Result<Vec<Appended>, AppendError> {
         let deadline = clock::moment() + DEADLINE;
         let mut freshness = Freshness::Likely;
-        let mut unsure = false;
         let mut tries = 0;
         loop {
             let failed = match self.try_append(&appends, freshness, unsure).await {
@@ -97,6 +101,7 @@ impl Inner {
         if freshness == Freshness::Sure {
             self.sync().await?;
         }
+        let connection = self.port.connection();
         let mut sight = Sight::new(self, freshness);
         let recorded = match sight.judge(appends).await? {
             Judgement::Write(recorded) => recorded,
@@ -128,13 +133,27 @@ impl Inner {
             Ok(messages) => messages,
             Err(why) => return Ok(Some(Err(AppendError::Rejected { why }))),
         };
+        // A server that has come back may have lost the heads that this rests on.
+        if self.port.connection() != connection {
+            return Ok(None);
+        }
         let seen = self.seen.load(Ordering::Acquire);
         let published = match (messages.len(), &self.shared) {
             (1, _) => self.port.publish(messages.swap_remove(0)).await,
             (_, None) => self.port.publish_batch(messages).await,
-            (_, Some(shared)) => shared.publish(messages).await,
+            (_, Some(shared)) => match shared.publish(messages, connection).await {
+                Some(answer) => answer,
+                None => return Ok(None),
+            },
         };
         let next = match published {
+            Ok(ack) if ack.stream != self.stream => {
+                let why = format!("the stream `{}` has taken the message", ack.stream);
+                return Err(Failed {
+                    may_be_stored: true,
+                    ..Failed::from(StoreError::Mismatch { why })
+                });
+            }
             // Sequences only grow: this would be another stream under the same name.
             Ok(ack) if !ack.duplicate && ack.sequence <= seen => {
                 let why = format!("the stream `{}` was made anew", self.stream);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use super::layout::read_event;
+use super::layout::{position, read_event};
 use super::span::Span;
 use super::{Inner, fault};
 use crate::clock;
@@ -124,6 +124,10 @@ impl Inner {
         let mut found = None;
         // Another stream, such as a mirror, may answer for any replica: the leader has the last word.
         for consistency in [Consistency::AnyReplica, Consistency::Leader] {
+            // What is no event may end the connection that a replica sends it on.
+            if last.cid.is_none() && consistency == Consistency::AnyReplica {
+                continue;
+            }
             found = self
                 .port
                 .get(&self.stream, Get::Sequence(at), consistency)
@@ -132,7 +136,9 @@ impl Inner {
             let Some(stored) = &found else { continue };
             let event = read_event(&self.info.template, stored).ok();
             let cid = event.map(|found| found.event.cid.to_bytes());
-            if cid.as_ref().map(AsRef::<[u8]>::as_ref) == last.cid.as_deref() {
+            if stored.stored_at.micros() == last.stored_at
+                && cid.as_ref().map(AsRef::<[u8]>::as_ref) == last.cid.as_deref()
+            {
                 return Ok(true);
             }
         }
@@ -263,6 +269,7 @@ impl Inner {
 
     /// Takes a message as what it is.
     fn sort(&self, stored: &StoredMessage, found: &mut Found) {
+        found.last = Some((position(stored.sequence), stored.stored_at.micros()));
         match read_event(&self.info.template, stored) {
             Ok(event) => found.events.push(event),
             Err(invalid) => {

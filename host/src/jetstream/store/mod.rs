@@ -23,7 +23,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use cim_core::append::{Append, AppendError, Appended, HeadFound, Rejection};
+use cim_core::append::{Append, AppendError, Appended, HeadFound, Rejection, RetryToken};
 use cim_core::id::AggregateKey;
 use cim_core::subject::SubjectFilter;
 use cim_core::version::{Head, Position};
@@ -37,8 +37,7 @@ use self::heads::Heads;
 use self::histories::VerifiedHistories;
 use self::recent::Recent;
 use super::{
-    Consistency, Discard, JetStreamError, JetStreamPort, Retention, Storage, StreamConfig,
-    StreamInfo, version,
+    Consistency, JetStreamError, JetStreamPort, Storage, StreamConfig, StreamInfo, version,
 };
 use crate::sqlite::Index;
 use crate::store::{
@@ -254,22 +253,12 @@ fn expires(config: &StreamConfig) -> Option<Rejection> {
 
 /// Why nothing may be appended to a stream whose messages go away, other than by age.
 fn drops(config: &StreamConfig) -> Option<Rejection> {
-    let limits = [
-        config.max_msgs,
-        config.max_bytes,
-        config.max_msgs_per_subject,
-    ];
-    let is_limited = limits.iter().any(|limit| *limit > 0);
-    let which = match (config.retention, config.discard) {
-        (Retention::Interest | Retention::WorkQueue, _) => "that consumers have acknowledged",
-        (Retention::Limits, Discard::Old) if is_limited => "that are oldest when it is full",
-        (Retention::Limits, Discard::Old | Discard::New) => return None,
-    };
+    let dropped = config.dropped()?;
     Some(Rejection::Store {
         code: "stream-drops",
         why: format!(
-            "the stream `{}` drops messages {which}: when a history is gone, its version 1 could be \
-             written again",
+            "the stream `{}` drops messages {dropped}: when a history is gone, its version 1 could \
+             be written again",
             config.name
         ),
     })
@@ -302,7 +291,11 @@ impl EventStore for JetStreamStore {
         &self,
         appends: Vec<Append>,
     ) -> BoxFuture<'_, Result<Vec<Appended>, AppendError>> {
-        Box::pin(self.0.append(appends))
+        Box::pin(self.0.append(appends, false))
+    }
+
+    fn append_again(&self, token: RetryToken) -> BoxFuture<'_, Result<Vec<Appended>, AppendError>> {
+        Box::pin(self.0.append(token.into_appends(), true))
     }
 
     fn head<'a>(

@@ -32,7 +32,9 @@ pub(super) struct Shared(mpsc::Sender<Part>);
 #[derive(Debug)]
 struct Part {
     messages: Vec<Message>,
-    reply: oneshot::Sender<Answer>,
+    /// The connection on which they were judged.
+    connection: u64,
+    reply: oneshot::Sender<Option<Answer>>,
 }
 
 impl Shared {
@@ -43,15 +45,20 @@ impl Shared {
         Self(sender)
     }
 
-    /// Publishes the messages of one append, all or none. The answer is as if they were a batch of
-    /// their own.
-    pub(super) async fn publish(&self, messages: Vec<Message>) -> Answer {
+    /// Publishes the messages of one append, all or none, on the connection that they were judged
+    /// on. The answer is as if they were a batch of their own; `None` where there is another
+    /// connection by now, and nothing was sent.
+    pub(super) async fn publish(&self, messages: Vec<Message>, connection: u64) -> Option<Answer> {
         let (reply, answer) = oneshot::channel();
-        let part = Part { messages, reply };
+        let part = Part {
+            messages,
+            connection,
+            reply,
+        };
         if self.0.send(part).await.is_err() {
-            return Err(JetStreamError::Closed);
+            return Some(Err(JetStreamError::Closed));
         }
-        answer.await.unwrap_or(Err(JetStreamError::Closed))
+        answer.await.unwrap_or(Some(Err(JetStreamError::Closed)))
     }
 }
 
@@ -92,7 +99,16 @@ async fn publish(port: Arc<dyn JetStreamPort>, mut parts: mpsc::Receiver<Part>) 
     }
 }
 
-async fn publish_group(port: &dyn JetStreamPort, mut group: Vec<Part>) {
+async fn publish_group(port: &dyn JetStreamPort, group: Vec<Part>) {
+    let now = port.connection();
+    let (mut group, late): (Vec<_>, Vec<_>) =
+        group.into_iter().partition(|part| part.connection == now);
+    for part in late {
+        part.reply(None);
+    }
+    if group.is_empty() {
+        return;
+    }
     if let [part] = &mut group[..] {
         let answer = port.publish_batch(std::mem::take(&mut part.messages)).await;
         return group.remove(0).answer(answer);
@@ -112,20 +128,38 @@ async fn publish_group(port: &dyn JetStreamPort, mut group: Vec<Part>) {
             }
         }
         // Nothing of it is stored: it may have been any of them.
-        Ok(_) | Err(JetStreamError::Refused { .. } | JetStreamError::TooLarge { .. }) => {
+        Ok(_)
+        | Err(
+            JetStreamError::Refused { .. }
+            | JetStreamError::TooLarge { .. }
+            | JetStreamError::NotAllowed { .. },
+        ) => {
             for mut part in group {
                 let answer = port.publish_batch(std::mem::take(&mut part.messages)).await;
                 part.answer(answer);
             }
         }
-        // Whether it is stored is unknown of all of them.
-        Err(_) => {
+        Err(error) => {
             for part in group {
-                part.answer(Err(JetStreamError::NoAnswer {
-                    doing: "publishing",
-                }));
+                part.answer(Err(same(&error)));
             }
         }
+    }
+}
+
+/// What a fault of a whole batch is for one of its parts.
+fn same(error: &JetStreamError) -> JetStreamError {
+    match error {
+        // Nothing was sent, or nobody has stored it.
+        &JetStreamError::CircuitOpen { doing, wait } => JetStreamError::CircuitOpen { doing, wait },
+        JetStreamError::NobodyListens { doing, subject } => JetStreamError::NobodyListens {
+            doing,
+            subject: subject.clone(),
+        },
+        // Whether it is stored is unknown.
+        _ => JetStreamError::NoAnswer {
+            doing: "publishing",
+        },
     }
 }
 
@@ -138,8 +172,12 @@ impl Part {
             .map(|(_, value)| value.clone())
     }
 
-    /// Nobody waits any more for an answer that cannot be delivered.
     fn answer(self, answer: Answer) {
-        let _ = self.reply.send(answer);
+        self.reply(Some(answer));
+    }
+
+    /// Nobody waits any more for a reply that cannot be delivered.
+    fn reply(self, reply: Option<Answer>) {
+        let _ = self.reply.send(reply);
     }
 }

@@ -80,7 +80,7 @@ impl Span {
     async fn is_over(&mut self, store: &Inner) -> Result<bool, StoreError> {
         let get = match &self.filter {
             None => Get::From(self.next),
-            Some(_) => Get::Sequence(self.end),
+            Some(filter) => Get::Next(self.next, filter.clone()),
         };
         let next = store
             .port

@@ -6,7 +6,7 @@ use cim_core::append::Stored;
 use cim_core::id::AggregateKey;
 use rusqlite::{Connection, TransactionBehavior, params};
 
-use super::{Anchor, Found, generation, last, up_to};
+use super::{Anchor, Found, generation, last};
 use crate::sqlite::histories::find_aggregate;
 use crate::sqlite::page::number;
 
@@ -22,11 +22,11 @@ pub(super) struct Feeding {
 }
 
 impl Feeding {
-    pub(super) fn add(&mut self, found: &Found, from: u64, known: u64) -> rusqlite::Result<bool> {
+    pub(super) fn add(&mut self, found: &Found, from: u64, up_to: u64) -> rusqlite::Result<bool> {
         let transaction = self
             .connection
             .transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let before = up_to(&transaction)?;
+        let before = super::up_to(&transaction)?;
         let generation = generation(&transaction)?;
         if generation != self.generation {
             self.generation = generation;
@@ -69,10 +69,17 @@ impl Feeding {
                 }
             }
         }
-        if known > before {
+        if up_to > before {
             transaction
                 .prepare_cached("UPDATE indexed SET up_to = ?1")?
-                .execute([number(known)])?;
+                .execute([number(up_to)])?;
+            if let Some((position, stored_at)) = found.last
+                && position.get() > before
+            {
+                transaction
+                    .prepare_cached("UPDATE indexed SET last_stored_at = ?1")?
+                    .execute([number(stored_at)])?;
+            }
         }
         transaction.commit()?;
         Ok(true)

@@ -25,13 +25,14 @@ use super::connection::{self, Connections, io};
 use super::histories::find_aggregate;
 use super::listing;
 use super::page::{PageOf, number};
+use crate::clock;
 use crate::store::{AggregateEntry, AggregateSelect, Query, StoreError, StoreStats};
 
 /// Marks a file as an index of ours: "CIMi".
 const APPLICATION_ID: i32 = 0x4349_4d69;
 
 /// The version of the schema. An older or newer index is made again.
-const SCHEMA_VERSION: i32 = 3;
+const SCHEMA_VERSION: i32 = 4;
 
 /// An index in one SQLite file.
 #[derive(Debug)]
@@ -66,6 +67,9 @@ pub(crate) struct Anchor {
     pub(crate) position: Position,
     /// The bytes of its CID; `None` where it is no event.
     pub(crate) cid: Option<Vec<u8>>,
+    /// When the server stored it, in microseconds since 1970: the same event that is stored again
+    /// is another message.
+    pub(crate) stored_at: u64,
 }
 
 /// What is added to an index, each in the order of positions.
@@ -74,6 +78,8 @@ pub(crate) struct Found {
     pub(crate) events: Vec<Stored>,
     /// The messages that are no events, with their subjects.
     pub(crate) invalid: Vec<(Position, String)>,
+    /// The last of them, and when the server stored it, in microseconds since 1970.
+    pub(crate) last: Option<(Position, u64)>,
 }
 
 impl Found {
@@ -133,8 +139,9 @@ impl Index {
         up_to(&self.looking()).map_err(reading)
     }
 
-    /// Adds the messages behind the position `from`, those that are in it already left out, and says that everything up to `up_to` is known. Gives `false`
-    /// and adds nothing where the index was emptied meanwhile: what is missing begins earlier then.
+    /// Adds the messages behind the position `from`, those that are in it already left out, and says
+    /// that everything up to `up_to` is known. Gives `false` and adds nothing where the index was
+    /// emptied meanwhile: what is missing begins earlier then.
     pub(crate) fn add(&self, found: &Found, from: u64, up_to: u64) -> Result<bool, StoreError> {
         let mut feeding = self.feeding();
         feeding.add(found, from, up_to).map_err(|error| {
@@ -376,8 +383,10 @@ fn make(path: &Path, store_id: Uuid) -> rusqlite::Result<Connection> {
         )?;
         transaction.execute_batch(include_str!("schema.sql"))?;
         transaction.execute(
-            "INSERT INTO indexed (one, store_id, up_to, generation) VALUES (1, ?1, 0, 0)",
-            [store_id.as_bytes()],
+            "INSERT INTO indexed (one, store_id, up_to, last_stored_at, generation) \
+             VALUES (1, ?1, 0, 0, ?2)",
+            // Another than that of the index which stood here before.
+            params![store_id.as_bytes(), number(clock::now().micros())],
         )?;
         transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
         transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
@@ -394,7 +403,7 @@ fn up_to(connection: &Connection) -> rusqlite::Result<u64> {
     Ok(row.and_then(|row| u64::try_from(row).ok()).unwrap_or(0))
 }
 
-/// How often the index was emptied.
+/// What grows whenever the index is emptied or made again.
 fn generation(connection: &Connection) -> rusqlite::Result<i64> {
     connection
         .prepare_cached("SELECT generation FROM indexed")?
@@ -411,10 +420,14 @@ fn last(connection: &Connection) -> rusqlite::Result<Option<Anchor>> {
         )?
         .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
+    let stored_at: i64 = connection
+        .prepare_cached("SELECT last_stored_at FROM indexed")?
+        .query_row([], |row| row.get(0))?;
     Ok(found.and_then(|(at, cid)| {
         Some(Anchor {
             position: position(at)?,
             cid,
+            stored_at: u64::try_from(stored_at).unwrap_or(0),
         })
     }))
 }

@@ -1,4 +1,4 @@
--- The local index of a store on JetStream, version 3. It can be deleted: it is made again from the
+-- The local index of a store on JetStream, version 4. It can be deleted: it is made again from the
 -- stream. People may query it; only stores write it.
 
 -- One row: of which store it is, and up to which position it knows everything.
@@ -6,7 +6,8 @@ CREATE TABLE indexed (
     one         INTEGER PRIMARY KEY CHECK (one = 1),
     store_id    BLOB NOT NULL,      -- UUID, 16 bytes
     up_to       INTEGER NOT NULL,   -- 0 before the first event
-    generation  INTEGER NOT NULL    -- how often it was emptied, since the stream had gone back
+    last_stored_at INTEGER NOT NULL, -- by the server: microseconds since 1970, of the last message
+    generation  INTEGER NOT NULL    -- grows when it is emptied, since the stream had gone back
 ) STRICT;
 
 CREATE TABLE aggregates (

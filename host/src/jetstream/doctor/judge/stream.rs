@@ -6,7 +6,7 @@ use crate::doctor::Finding;
 use crate::jetstream::doctor::examine::VARZ;
 use crate::jetstream::doctor::facts::{Facts, ServerSettings, StreamFacts, Sync};
 use crate::jetstream::plan::{Effect, Purpose, parse_store, shown};
-use crate::jetstream::{Discard, Replica, Retention, Storage, StreamInfo};
+use crate::jetstream::{Replica, Retention, Storage, StreamInfo};
 
 /// What an acknowledged event rests on: the disk of one server, or the memory of several.
 pub(super) fn durability(facts: &Facts) -> Vec<Finding> {
@@ -307,25 +307,16 @@ fn store(info: &StreamInfo) -> Vec<Finding> {
             "cim stream apply",
         );
     }
-    let limits = [
-        config.max_msgs,
-        config.max_bytes,
-        config.max_msgs_per_subject,
-    ];
-    if config.discard == Discard::Old && limits.iter().any(|limit| *limit > 0) {
+    if let Some(dropped) = config.dropped() {
         risk(
             "stream-drops",
-            format!("`{name}` drops its oldest messages when it is full"),
-            "histories lose their beginnings",
-            "cim stream apply",
-        );
-    }
-    if config.retention != Retention::Limits {
-        risk(
-            "stream-drops",
-            format!("`{name}` drops messages that consumers have acknowledged"),
-            "histories are lost while they are read",
-            "copy the events to a new stream with `cim copy`",
+            format!("`{name}` drops messages {dropped}"),
+            "histories lose their beginnings; appends are refused",
+            if config.retention == Retention::Limits {
+                "cim stream apply"
+            } else {
+                "copy the events to a new stream with `cim copy`"
+            },
         );
     }
     if config.storage == Storage::Memory {

@@ -192,18 +192,21 @@ fn a_stream_of_histories_never_forgets() {
         let other = &mut info.config.other;
         other.insert("persist_mode".to_owned(), "async".into());
     });
-    let mut facts = facts();
-    stream(&mut facts, |info| {
-        info.config.discard = Discard::Old;
-        info.config.max_bytes = 1 << 30;
-    });
-    assert_eq!(
-        bad(&facts),
-        [
-            ("stream-drops", Severity::Unsafe),
-            ("stream-differs", Severity::Warning)
-        ]
-    );
+    let changes: [fn(&mut StreamConfig); 2] = [
+        |config| (config.discard, config.max_bytes) = (Discard::Old, 1 << 30),
+        |config| (config.discard, config.max_msgs_per_subject) = (Discard::New, 1),
+    ];
+    for change in changes {
+        let mut facts = facts();
+        stream(&mut facts, |info| change(&mut info.config));
+        assert_eq!(
+            bad(&facts),
+            [
+                ("stream-drops", Severity::Unsafe),
+                ("stream-differs", Severity::Warning)
+            ]
+        );
+    }
 }
 
 #[test]
