@@ -35,6 +35,8 @@ pub(super) struct Subscription {
     /// The consumer's name on the server.
     name: String,
     ordered: Option<jetstream::consumer::pull::Ordered>,
+    /// Whether `last` is the message before the first one that is asked for, if there is one.
+    knows_place: bool,
     /// The connection that the consumer was made on.
     sent: Sent,
     /// Before it was asked for.
@@ -77,6 +79,8 @@ impl Drop for Subscription {
 impl Subscription {
     pub(super) fn new(client: JetStreamClient, stream: &str, select: Subscribe) -> Self {
         Self {
+            knows_place: select.created.is_none()
+                || select.from_sequence.is_none_or(|from| from.get() == 1),
             sent: Sent::now(&client.client),
             mark: client.refusals.mark(),
             client,
@@ -97,25 +101,20 @@ impl Subscription {
     /// The next message, however long it takes to come.
     pub(super) async fn next(&mut self) -> Result<StoredMessage, JetStreamError> {
         self.waits_since = clock::moment();
-        if self.select.created.is_some() && self.last.is_none() && self.next > 1 {
-            let get = Get::Sequence(self.next - 1);
-            let found = self.client.get_from_leader(&self.stream, &get).await?;
-            self.last = found.map(|found| (found.sequence, found.stored_at));
-        }
         loop {
+            if !self.knows_place && !self.look_back().await? {
+                continue;
+            }
             if self.is_stuck {
                 if !self.check_stream().await? {
                     tokio::time::sleep(PAUSE).await;
                     continue;
                 }
-                match self.step().await {
+                match self.next_from_leader().await {
                     Ok(Some(message)) => return Ok(message),
                     Ok(None) => {}
-                    Err(
-                        error @ (JetStreamError::Answer { .. } | JetStreamError::NotAllowed { .. }),
-                    ) => return Err(error),
                     Err(error) => {
-                        self.check(error).await?;
+                        self.wait_after(error).await?;
                         continue;
                     }
                 }
@@ -136,7 +135,7 @@ impl Subscription {
                             self.ordered.insert(ordered)
                         }
                         Err(error) => {
-                            self.check(error).await?;
+                            self.wait_after(error).await?;
                             continue;
                         }
                     }
@@ -177,6 +176,20 @@ impl Subscription {
                 Err(_) => {}
             }
         }
+    }
+
+    /// Looks at the message that was the last one before: by it, another stream in the place of this
+    /// one is known. `false` if the leader does not answer yet.
+    async fn look_back(&mut self) -> Result<bool, JetStreamError> {
+        let get = Get::Sequence(self.next - 1);
+        match self.client.get_from_leader(&self.stream, &get).await {
+            Ok(found) => {
+                self.last = found.map(|found| (found.sequence, found.stored_at));
+                self.knows_place = true;
+            }
+            Err(error) => self.wait_after(error).await?,
+        }
+        Ok(self.knows_place)
     }
 
     fn passed(&mut self, message: &StoredMessage) {
@@ -234,7 +247,7 @@ impl Subscription {
     /// Takes the next message from the leader, which sends it as JSON: one with headers that
     /// async-nats cannot read ends the connection whenever a consumer delivers it, and one that
     /// looks like a status is taken for one. `None` if there is no further message.
-    async fn step(&mut self) -> Result<Option<StoredMessage>, JetStreamError> {
+    async fn next_from_leader(&mut self) -> Result<Option<StoredMessage>, JetStreamError> {
         let filter = self.select.filter.as_deref().unwrap_or(">");
         let get = Get::Next(self.next, filter.to_owned());
         let found = self.client.get_from_leader(&self.stream, &get).await?;
@@ -249,8 +262,14 @@ impl Subscription {
         Ok(found)
     }
 
-    /// Whether trying again can help.
-    async fn check(&mut self, error: JetStreamError) -> Result<(), JetStreamError> {
+    /// Waits before the next try, unless trying again cannot help.
+    async fn wait_after(&mut self, error: JetStreamError) -> Result<(), JetStreamError> {
+        if matches!(
+            error,
+            JetStreamError::Answer { .. } | JetStreamError::NotAllowed { .. }
+        ) {
+            return Err(error);
+        }
         match self.client.stream_info(&self.stream).await {
             Ok(Some(_)) => {}
             Ok(None) => return Err(error),

@@ -136,8 +136,11 @@ async fn streams(
     plans: &[StreamPlan],
 ) -> Result<Vec<StreamFacts>, Unseen> {
     let mut streams = Vec::with_capacity(plans.len());
-    // Who may not list the streams sees no mirrors; that is no fault.
-    let others = client.streams().await.unwrap_or_default();
+    let others = match client.streams().await {
+        // Who may not list the streams sees no mirrors; that is no fault.
+        Err(JetStreamError::NotAllowed { .. }) => Vec::new(),
+        others => others.map_err(|error| unseen(&error))?,
+    };
     for plan in plans {
         let found = client.stream_info(&plan.name).await;
         let found = found.map_err(|error| unseen(&error))?;

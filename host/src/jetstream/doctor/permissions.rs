@@ -49,7 +49,10 @@ pub(super) fn reading(api: &str, stream: &str) -> Vec<Need> {
     };
     vec![
         need(&format!("STREAM.INFO.{stream}"), "opening the store"),
-        need(&format!("STREAM.MSG.GET.{stream}"), "reading heads"),
+        need(
+            &format!("STREAM.MSG.GET.{stream}"),
+            "reading heads, following",
+        ),
         need(&format!("DIRECT.GET.{stream}"), "reading histories"),
         need(&format!("CONSUMER.CREATE.{stream}.>"), "reading in order"),
         need(&format!("CONSUMER.MSG.NEXT.{stream}.>"), "reading in order"),

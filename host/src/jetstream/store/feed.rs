@@ -116,7 +116,7 @@ impl Inner {
     /// Whether the stream still has what was indexed last. A server that lost what it had
     /// acknowledged, or that was restored from a copy, has other events there as soon as somebody
     /// appends: then nothing that is remembered of it holds, and the index is emptied.
-    pub(super) async fn check(&self) -> Result<bool, StoreError> {
+    pub(super) async fn compare(&self) -> Result<bool, StoreError> {
         let Some(last) = self.index.last()? else {
             return Ok(true);
         };
@@ -167,7 +167,7 @@ impl Inner {
         }
         self.heads.forget_all();
         self.histories.forget_all();
-        self.check().await?;
+        self.compare().await?;
         self.checked.fetch_max(connection, Ordering::AcqRel);
         Ok(())
     }
@@ -208,7 +208,7 @@ impl Inner {
     async fn feed_once(&self, target: u64) -> Result<bool, StoreError> {
         let mut known = self.index.up_to()?;
         if known >= target {
-            return self.check().await;
+            return self.compare().await;
         }
         let mut steps = 0;
         while known < target && target - known <= FEW && steps < STEPS {
@@ -228,15 +228,15 @@ impl Inner {
                     let up_to = last.sequence;
                     let mut found = Found::default();
                     for stored in &read {
-                        self.sort(stored, &mut found);
+                        self.classify(stored, &mut found);
                     }
-                    if !self.index(found, known, up_to).await? {
+                    if !self.add(found, known, up_to).await? {
                         return Ok(false);
                     }
                     known = up_to;
                 }
                 // An index with a hole would have it for good: the leader tells what comes next.
-                Some(_) | None => match self.step(known, target).await? {
+                Some(_) | None => match self.feed_next(known, target).await? {
                     Some(up_to) => {
                         known = up_to;
                         steps += 1;
@@ -255,20 +255,20 @@ impl Inner {
         let mut span = Span::new(self, known + 1, target, None, true);
         let mut found = Found::default();
         while let Some(stored) = span.next(self).await? {
-            self.sort(&stored, &mut found);
+            self.classify(&stored, &mut found);
             if found.len() == STEP {
                 let up_to = stored.sequence;
-                if !self.index(std::mem::take(&mut found), known, up_to).await? {
+                if !self.add(std::mem::take(&mut found), known, up_to).await? {
                     return Ok(false);
                 }
                 known = up_to;
             }
         }
-        self.index(found, known, target).await
+        self.add(found, known, target).await
     }
 
     /// Takes a message as what it is.
-    fn sort(&self, stored: &StoredMessage, found: &mut Found) {
+    fn classify(&self, stored: &StoredMessage, found: &mut Found) {
         found.last = Some((position(stored.sequence), stored.stored_at.micros()));
         match read_event(&self.info.template, stored) {
             Ok(event) => found.events.push(event),
@@ -282,8 +282,8 @@ impl Inner {
     /// Adds the messages behind `from` to the index, on a thread that may wait for the disk; `false`
     /// where the index was emptied instead. It is looked whether the stream has gone back after the
     /// messages are read: what is behind a message that is still there was read from the same stream.
-    async fn index(&self, found: Found, from: u64, up_to: u64) -> Result<bool, StoreError> {
-        if !self.check().await? {
+    async fn add(&self, found: Found, from: u64, up_to: u64) -> Result<bool, StoreError> {
+        if !self.compare().await? {
             return Ok(false);
         }
         let index = Arc::clone(&self.index);
@@ -295,7 +295,7 @@ impl Inner {
     /// Adds the next message behind `known` as the leader has it, and gives its sequence; `target`
     /// if it has none up to there, so that they were deleted; `None` where the index was emptied
     /// instead.
-    async fn step(&self, known: u64, target: u64) -> Result<Option<u64>, StoreError> {
+    async fn feed_next(&self, known: u64, target: u64) -> Result<Option<u64>, StoreError> {
         let next = self
             .port
             .get(&self.stream, Get::From(known + 1), Consistency::Leader)
@@ -305,9 +305,9 @@ impl Inner {
         let up_to = next.as_ref().map_or(target, |stored| stored.sequence);
         let mut found = Found::default();
         if let Some(stored) = &next {
-            self.sort(stored, &mut found);
+            self.classify(stored, &mut found);
         }
-        let is_fed = self.index(found, known, up_to).await?;
+        let is_fed = self.add(found, known, up_to).await?;
         Ok(is_fed.then_some(up_to))
     }
 }

@@ -142,7 +142,7 @@ impl JetStreamStore {
             info,
         }));
         store.0.look_at(&found);
-        store.0.check().await?;
+        store.0.compare().await?;
         Ok(store)
     }
 
