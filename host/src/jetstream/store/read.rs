@@ -34,7 +34,7 @@ pub(super) fn read(store: Arc<Inner>, query: Query) -> BoxStream<'static, Item> 
     let (sender, mut receiver) = mpsc::channel(AHEAD);
     let mut out = Out {
         sender,
-        group: Vec::with_capacity(GROUP),
+        group: Vec::new(),
         verifier: ReadVerifier::new(&query),
         collected: Collected::default(),
         remaining: query.limit.unwrap_or(u64::MAX),
@@ -128,7 +128,9 @@ impl Out {
         if self.group.is_empty() {
             return Ok(());
         }
-        let group = std::mem::replace(&mut self.group, Vec::with_capacity(GROUP));
+        // Most histories are short: room for a whole group is made where there was a whole one.
+        let room = if self.group.len() < GROUP { 0 } else { GROUP };
+        let group = std::mem::replace(&mut self.group, Vec::with_capacity(room));
         self.sender.send(group).await.map_err(|_| End::Enough)
     }
 }
