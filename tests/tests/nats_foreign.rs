@@ -1,124 +1,19 @@
-//! What others do on the same server does not change what a store says: mirrors that answer in the
-//! stream's place, and messages whose headers nobody can read.
+//! What others publish on the same server does not change what a store says of its events, and ends
+//! the histories alone in which it stands: messages whose headers nobody can read, and answers that
+//! are none.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use cim_core::append::{Append, AppendError, Appended};
+use cim_core::append::{Append, AppendError};
+use cim_core::message::Message;
 use cim_core::version::ExpectedVersion;
-use cim_host::jetstream::JetStreamStore;
-use cim_host::store::{Delivery, EventStore, Query, StoreError};
-use cim_tests::nats::{
-    NatsServer, STREAM, ServerOptions, forgetful_stream, make_store, new_stream, open_store,
-};
+use cim_host::jetstream::{Consistency, Get, JetStreamPort as _, JetStreamStore};
+use cim_host::store::{Delivery, EventStore as _, Query, StoreError};
+use cim_tests::nats::{Deliveries, Place, STREAM, at_the_same_time, connect, history, new_stream};
 use cim_tests::program::cim_at_home;
-use cim_tests::random::Random;
-use cim_tests::rivals::stored;
-use cim_tests::work::{event, key};
+use cim_tests::work::key;
 use futures_util::StreamExt as _;
-use futures_util::stream::BoxStream;
-use serde_json::json;
-
-/// Longer than the window in which the streams of these tests know message ids again.
-const FORGOTTEN: Duration = Duration::from_millis(1500);
-
-/// Beside so many mirrors the stream itself gives few of the answers.
-const MIRRORS: usize = 3;
-
-/// How often each mirror has a chance to answer everything.
-const ROUNDS: usize = 6;
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn mirrors_that_have_two_messages() {
-    mirrored(2).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn mirrors_that_have_all_messages() {
-    mirrored(-1).await;
-}
-
-/// Mirrors that keep at most so many messages answer for the stream.
-async fn mirrored(max_msgs: i64) {
-    const HISTORIES: u64 = 4;
-    const EACH: u64 = 5;
-    let server = NatsServer::start(ServerOptions::default());
-    let folder = tempfile::tempdir().expect("a folder");
-    let index = |name: &str| folder.path().join(name);
-    let store = make_store(&server.url(), &forgetful_stream(1), &index("own")).await;
-    let mut random = Random::new(1);
-    let (mut appends, mut receipts) = (Vec::new(), Vec::new());
-    for _ in 0..EACH {
-        for number in 0..HISTORIES {
-            let append = Append::new(key(number), ExpectedVersion::Any, [event(&mut random, 10)]);
-            receipts.push(*committed(&store, append.clone()).await.receipt());
-            appends.push(append);
-        }
-    }
-    let last = HISTORIES * EACH;
-    for number in 0..MIRRORS {
-        let name = format!("BACKUP-{number}");
-        let config = json!({
-            "name": name, "storage": "file", "mirror": { "name": STREAM }, "max_msgs": max_msgs,
-        });
-        let made = server.ask(&format!("$JS.API.STREAM.CREATE.{name}"), &config);
-        let made = made.expect("a mirror");
-        assert_eq!(
-            made["config"]["mirror_direct"], true,
-            "the server's own choice"
-        );
-        wait_until_mirrored(&server, &name, last);
-    }
-    tokio::time::sleep(FORGOTTEN).await;
-
-    for round in 0..ROUNDS {
-        let fresh = open_store(&server.url(), &index(&format!("{round}"))).await;
-        for (append, receipt) in appends.iter().zip(&receipts) {
-            let repeat = fresh.append(append.clone()).await.expect("an answer");
-            assert_eq!(repeat, Appended::AlreadyCommitted(*receipt));
-        }
-        assert_eq!(fresh.stats().await.expect("an index").events, last);
-        assert_eq!(stored(&*fresh).await.len() as u64, last);
-        // Each once more where nothing is remembered.
-        let plain = open_store(&server.url(), &index(&format!("plain-{round}"))).await;
-        assert_eq!(plain.stats().await.expect("an index").events, last);
-        for number in 0..HISTORIES {
-            let head = plain.head(&key(number)).await.expect("an answer");
-            assert_eq!(head.map(|head| head.version.get()), Some(EACH));
-            for check in [&fresh, &plain] {
-                assert_eq!(history(check, number).await, (EACH, None));
-            }
-        }
-        let none = plain.head(&key(HISTORIES)).await.expect("an answer");
-        assert_eq!(none, None);
-        assert_eq!(history(&plain, HISTORIES).await, (0, None));
-    }
-    let url = format!("{}/{STREAM}", server.url());
-    let told = cim_at_home(folder.path(), &["verify", "--store", &url]).exits(0);
-    assert!(
-        told.stdout.contains(&format!("events      {last}")),
-        "{}",
-        told.stdout
-    );
-    for number in 0..=HISTORIES {
-        let append = Append::new(key(number), ExpectedVersion::Any, [event(&mut random, 10)]);
-        committed(&store, append).await;
-    }
-}
-
-fn wait_until_mirrored(server: &NatsServer, name: &str, last: u64) {
-    let started = Instant::now();
-    loop {
-        let info = server.ask(&format!("$JS.API.STREAM.INFO.{name}"), &json!({}));
-        let found = info
-            .ok()
-            .and_then(|info| info["state"]["last_seq"].as_u64());
-        if found == Some(last) {
-            return;
-        }
-        assert!(started.elapsed() < Duration::from_secs(60), "{found:?}");
-    }
-}
 
 /// Blocks that the server stores. async-nats ends the connection that one of the first five comes
 /// on, and takes the others for the status of something else.
@@ -134,22 +29,18 @@ const BLOCKS: [&[u8]; 9] = [
     b"NATS/1.0 503\r\n\r\n",
 ];
 
+/// The subject of a message in a history that has no events.
+const FOREIGN: &str = "local.main.events.order.foreign.placed";
+
 /// Each of them at the end of a history of its own, with sound events before, between and behind.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn headers_that_nobody_reads_stop_their_aggregate_alone() {
     const OTHER: u64 = 1000;
-    let server = NatsServer::start(ServerOptions::default());
-    let folder = tempfile::tempdir().expect("a folder");
-    let index = |name: &str| folder.path().join(name);
-    let store = make_store(&server.url(), &new_stream(1), &index("own")).await;
-    let mut random = Random::new(1);
-    let mut append = |number, count: u64| {
-        let events: Vec<_> = (0..count).map(|_| event(&mut random, 10)).collect();
-        Append::new(key(number), ExpectedVersion::Any, events)
-    };
+    let mut place = Place::new(&new_stream(1)).await;
+    let store = place.open("own").await;
     // More than are read in one go.
-    committed(&store, append(OTHER, 300)).await;
-    let mut live = store.subscribe(None, None);
+    place.append_at_once(&store, OTHER, 300).await;
+    let mut live = Deliveries::of(&store, None);
     assert_eq!(
         take(&mut live, 301).await,
         (300, vec![]),
@@ -159,27 +50,24 @@ async fn headers_that_nobody_reads_stop_their_aggregate_alone() {
     let (mut sound, mut broken) = (300, Vec::new());
     for (block, number) in BLOCKS.into_iter().zip(0..) {
         let what = String::from_utf8_lossy(block);
-        committed(&store, append(number, 3)).await;
+        place.append_at_once(&store, number, 3).await;
         let subject = format!("{}.placed", key(number));
-        let position = server.publish_foreign(&subject, block, "{}");
+        let position = place.server.publish_foreign(&subject, block, "{}");
         broken.push(position);
         let started = Instant::now();
-        committed(&store, append(OTHER, 1)).await;
-        for store in [&store, &open_store(&server.url(), &index("other")).await] {
-            match store.append(append(number, 1)).await {
+        place.append(&store, OTHER, 1).await;
+        for store in [&store, &place.open("other").await] {
+            match store.append(place.new_append(number, 1)).await {
                 Err(AppendError::Broken { position: at, .. }) => {
                     assert_eq!(at.get(), position, "{what}");
                 }
                 answer => panic!("{what}: {answer:?}"),
             }
-            committed(store, append(OTHER, 1)).await;
+            place.append(store, OTHER, 1).await;
             assert_eq!(history(store, number).await, (3, Some(position)), "{what}");
         }
         sound += 6;
-        for store in [
-            &store,
-            &open_store(&server.url(), &index(&format!("{number}"))).await,
-        ] {
+        for store in [&store, &place.open(&format!("{number}")).await] {
             assert_eq!(
                 store.stats().await.expect("an index").events,
                 sound,
@@ -189,12 +77,12 @@ async fn headers_that_nobody_reads_stop_their_aggregate_alone() {
         assert_eq!(take(&mut live, 7).await, (6, vec![position]), "{what}");
         println!("{:?} for {what:?}", started.elapsed());
     }
-    let mut again = store.subscribe(None, None);
+    let mut again = Deliveries::of(&store, None);
     let delivered = take(&mut again, sound + broken.len() as u64 + 1).await;
     assert_eq!(delivered, (sound, broken.clone()));
 
-    let url = format!("{}/{STREAM}", server.url());
-    let cim = |arguments: &[&str]| cim_at_home(folder.path(), arguments);
+    let url = format!("{}/{STREAM}", place.server.url());
+    let cim = |arguments: &[&str]| cim_at_home(place.folder.path(), arguments);
     let told = cim(&["verify", "--store", &url]).exits(6).stderr;
     assert!(told.contains(&format!("position {}", broken[0])), "{told}");
     for (number, position) in (0..).zip(&broken) {
@@ -251,60 +139,164 @@ async fn headers_that_nobody_reads_stop_their_aggregate_alone() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn many_of_them_in_a_row() {
     const MANY: u64 = 400;
-    let server = NatsServer::start(ServerOptions::default());
-    let folder = tempfile::tempdir().expect("a folder");
-    let store = make_store(&server.url(), &new_stream(1), &folder.path().join("own")).await;
-    let mut random = Random::new(1);
-    let mut append = |number| committed_one(&store, number, event(&mut random, 10));
-    append(1).await;
+    let mut place = Place::new(&new_stream(1)).await;
+    let store = place.open("own").await;
+    place.append(&store, 1, 1).await;
     for _ in 0..MANY {
-        server.publish_foreign("local.main.events.order.foreign.placed", BLOCKS[0], "{}");
+        place.server.publish_foreign(FOREIGN, BLOCKS[0], "{}");
     }
-    append(2).await;
+    place.append(&store, 2, 1).await;
     let started = Instant::now();
-    let fresh = open_store(&server.url(), &folder.path().join("fresh")).await;
+    let fresh = place.open("fresh").await;
     assert_eq!(fresh.stats().await.expect("an index").events, 2);
     println!("{MANY} messages that nobody reads: {:?}", started.elapsed());
 }
 
-async fn committed_one(store: &JetStreamStore, number: u64, event: cim_core::event::NewEvent) {
-    committed(
-        store,
-        Append::new(key(number), ExpectedVersion::Any, [event]),
-    )
-    .await;
-}
-
-async fn committed(store: &JetStreamStore, append: Append) -> Appended {
-    let answer = store.append(append).await.expect("nothing is in the way");
-    assert!(matches!(answer, Appended::Committed(_)), "{answer:?}");
-    answer
-}
-
-/// How many events of a history are read, and the position of the one that ends it.
-async fn history(store: &Arc<JetStreamStore>, number: u64) -> (u64, Option<u64>) {
-    let mut read = store.read(Query::history(key(number)).verified());
-    let mut events = 0;
-    while let Some(read) = read.next().await {
-        match read {
-            Ok(_) => events += 1,
-            Err(StoreError::Invalid(invalid)) => return (events, Some(invalid.position.get())),
-            Err(error) => panic!("{error:?}"),
+/// The server cuts the last two bytes off a block of headers, whatever they are, and puts its own
+/// behind: the first of them becomes a part of what stood last.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_block_of_headers_that_swallows_what_the_server_adds() {
+    for block in [&b"NATS/1.0\r\nA: b"[..], b"NATS/1.0\r\nA: b\r\n xx"] {
+        let mut place = Place::new(&new_stream(1)).await;
+        let store = place.open("own").await;
+        for number in [1, 2] {
+            place.append(&store, number, 1).await;
+        }
+        let foreign = format!("{}.placed", key(1));
+        let position = place.server.publish_foreign(&foreign, block, "{}");
+        for (store, count) in [(&store, 3), (&place.open("new").await, 4)] {
+            match store.append(place.new_append(1, 1)).await {
+                Err(AppendError::Broken { position: at, .. }) => assert_eq!(at.get(), position),
+                answer => panic!("{answer:?}"),
+            }
+            place.append(store, 2, 1).await;
+            assert_eq!(store.stats().await.expect("counts").events, count);
+            let read: Vec<_> = store.read(Query::history(key(1))).collect().await;
+            assert!(
+                matches!(read[..], [Ok(_), Err(StoreError::Invalid(_))]),
+                "{read:?}"
+            );
         }
     }
-    (events, None)
+}
+
+/// To look whether it is still there costs no connection.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_last_message_that_ends_connections() {
+    const COUNT: u64 = 20;
+    let mut place = Place::new(&new_stream(1)).await;
+    let port = connect(&place.server.url()).await;
+    let folder = place.index("own");
+    let store = JetStreamStore::open(Arc::clone(&port) as _, STREAM, "nats://test", &folder).await;
+    let store = store.expect("the store is there");
+    place.server.publish_foreign(FOREIGN, BLOCKS[0], "{}");
+    store.stats().await.expect("it is indexed");
+    let before = port.connection();
+    for number in 0..COUNT {
+        let append = Append::new(key(number), ExpectedVersion::NoStream, [place.event()]);
+        store.append(append).await.expect("nothing is in the way");
+    }
+    let lost = port.connection() - before;
+    assert!(lost <= 1, "{lost} connections for {COUNT} appends");
+}
+
+/// It is told of by a store whose index has the history, as by one that reads it for the first time.
+#[tokio::test]
+async fn a_foreign_message_before_the_first_event() {
+    let mut place = Place::new(&new_stream(1)).await;
+    let store = place.open("own").await;
+    place.append(&store, 1, 1).await;
+    insert_foreign(&place, 1).await;
+    let indexed = place.open("indexed").await;
+    indexed.stats().await.expect("it is indexed");
+    for store in [&place.open("new").await, &indexed] {
+        assert_eq!(history(store, 1).await, (0, Some(1)));
+    }
+}
+
+/// A message that is no event stands in the middle of a history whose events are far apart. The
+/// index finds those without it: the history must not pass for whole on that account, whether the
+/// index was there before or is made while it is read.
+#[tokio::test]
+async fn a_foreign_message_in_a_sparse_history() {
+    const OTHERS: u64 = 300;
+    let mut place = Place::new(&new_stream(1)).await;
+    let store = place.open("own").await;
+    place.append(&store, 1, 1).await;
+    place.append_at_once(&store, 2, OTHERS).await;
+    place.append(&store, 1, 1).await;
+    insert_foreign(&place, 101).await;
+
+    let indexed = place.open("indexed").await;
+    let stats = indexed.stats().await.expect("counts");
+    assert_eq!(stats.events, OTHERS + 2);
+    for store in [&indexed, &place.open("new").await] {
+        assert_eq!(history(store, 1).await, (1, Some(101)));
+        // The other history has none.
+        assert_eq!(history(store, 2).await, (OTHERS, None));
+    }
+}
+
+/// Makes the stream anew, with a message in the history of its first one that is no event, at a
+/// sequence: nobody can put one between others.
+async fn insert_foreign(place: &Place, sequence: u64) {
+    let port = connect(&place.server.url()).await;
+    let info = port.stream_info(STREAM).await.expect("an answer");
+    let info = info.expect("a stream");
+    let mut messages = Vec::new();
+    for sequence in 1..=info.state.last_seq {
+        let get = Get::Sequence(sequence);
+        let stored = port.get(STREAM, get, Consistency::Leader).await;
+        let mut message = stored.expect("an answer").expect("a message").message;
+        message.headers.retain(|(name, _)| {
+            !name.starts_with("Nats-Expected") && !name.starts_with("Nats-Batch")
+        });
+        messages.push(message);
+    }
+    let foreign = Message {
+        headers: vec![("Written-By".to_owned(), "somebody".to_owned())],
+        ..messages[0].clone()
+    };
+    let index = usize::try_from(sequence - 1).expect("few");
+    messages.insert(index, foreign);
+    place.server.keep_account();
+    place.delete_stream();
+    port.create_stream(&info.config).await.expect("it is made");
+    for message in messages {
+        port.publish(message).await.expect("it is stored");
+    }
+}
+
+/// Somebody subscribes to the events and answers whatever can be answered.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn somebody_else_answers() {
+    let mut place = Place::new(&new_stream(1)).await;
+    let store = place.open("own").await;
+    let client = async_nats::connect(place.server.url()).await;
+    let client = client.expect("a server");
+    let asked = client.subscribe("local.main.events.>").await;
+    let mut asked = asked.expect("subscribed");
+    client.flush().await.expect("sent");
+    let answering = tokio::spawn(async move {
+        while let Some(message) = asked.next().await {
+            if let Some(reply) = message.reply {
+                client.publish(reply, "{}".into()).await.expect("sent");
+                client.flush().await.expect("sent");
+            }
+        }
+    });
+    let appends: Vec<_> = (1..5).map(|number| place.new_append(number, 2)).collect();
+    at_the_same_time(&store, appends).await;
+    answering.abort();
+    place.append_at_once(&store, 9, 2).await;
 }
 
 /// So many deliveries: how many events are among them, and the positions of what is none. They come
 /// in order.
-async fn take(
-    deliveries: &mut BoxStream<'static, Result<Delivery, StoreError>>,
-    count: u64,
-) -> (u64, Vec<u64>) {
+async fn take(deliveries: &mut Deliveries, count: u64) -> (u64, Vec<u64>) {
     let (mut events, mut invalid, mut last) = (0, Vec::new(), 0);
     for _ in 0..count {
-        let next = tokio::time::timeout(Duration::from_secs(60), deliveries.next()).await;
-        let position = match next.expect("in time").expect("no end").expect("no fault") {
+        let position = match deliveries.next().await.expect("no fault") {
             Delivery::CaughtUp => continue,
             Delivery::Event(read) => {
                 events += 1;

@@ -6,19 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use cim_core::append::Append;
-use cim_core::message::Message;
-use cim_core::version::ExpectedVersion;
-use cim_host::jetstream::{Consistency, Get, JetStreamPort as _};
-use cim_host::store::{EventStore as _, Query, StoreError};
 use cim_tests::cim_binary;
-use cim_tests::nats::{
-    NatsServer, STREAM, ServerOptions, connect, make_store, new_stream, open_store,
-};
+use cim_tests::nats::{NatsServer, ServerOptions};
 use cim_tests::program::{Ran, cim_at_home};
-use cim_tests::random::Random;
-use cim_tests::work::{event, key};
-use futures_util::StreamExt as _;
 use rusqlite::Connection;
 use serde_json::json;
 use tempfile::TempDir;
@@ -104,77 +94,6 @@ fn appends_at_the_same_time() {
         .to_vec();
     codes.sort_unstable();
     assert_eq!(codes, [0, 5, 5, 5]);
-}
-
-/// A message that is no event stands in the middle of a history whose events are far apart. The
-/// index finds those without it: the history must not pass for whole on that account, whether the
-/// index was there before or is made while it is read.
-#[tokio::test]
-async fn a_foreign_message_in_a_sparse_history() {
-    const OTHERS: u64 = 300;
-    let server = NatsServer::start(ServerOptions::default());
-    let folder = tempfile::tempdir().expect("a folder");
-    let url = server.url();
-    let config = new_stream(1);
-    let maker = make_store(&url, &config, &folder.path().join("maker")).await;
-    let mut random = Random::new(1);
-    let mut append = async |to, count| {
-        let events: Vec<_> = (0..count).map(|_| event(&mut random, 10)).collect();
-        let append = Append::new(key(to), ExpectedVersion::Any, events);
-        maker.append(append).await.expect("nothing is in the way");
-    };
-    append(1, 1).await;
-    append(2, OTHERS).await;
-    append(1, 1).await;
-
-    // Nobody can put a message between others: the stream is made anew, with one more.
-    let port = connect(&url).await;
-    let mut messages = Vec::new();
-    for sequence in 1..=OTHERS + 2 {
-        let get = Get::Sequence(sequence);
-        let stored = port.get(STREAM, get, Consistency::Leader).await;
-        let stored = stored.expect("an answer").expect("a message");
-        let mut message = stored.message;
-        message.headers.retain(|(name, _)| {
-            !name.starts_with("Nats-Expected") && !name.starts_with("Nats-Batch")
-        });
-        messages.push(message);
-    }
-    let foreign = Message {
-        headers: vec![("Written-By".to_owned(), "somebody".to_owned())],
-        ..messages[0].clone()
-    };
-    messages.insert(100, foreign);
-    let client = async_nats::connect(&url).await.expect("a server");
-    let client = async_nats::jetstream::new(client);
-    client.delete_stream(STREAM).await.expect("it is deleted");
-    port.create_stream(&config).await.expect("it is made");
-    for message in messages {
-        port.publish(message).await.expect("it is stored");
-    }
-
-    let indexed = open_store(&url, &folder.path().join("indexed")).await;
-    let stats = indexed.stats().await.expect("counts");
-    assert_eq!(stats.events, OTHERS + 2);
-    let new = open_store(&url, &folder.path().join("new")).await;
-    for store in [&indexed, &new] {
-        let mut read = store.read(Query::history(key(1)).verified());
-        read.next().await.expect("version 1").expect("it is sound");
-        let foreign = read.next().await.expect("what follows it");
-        let error = foreign.expect_err("it is no event");
-        let StoreError::Invalid(invalid) = &error else {
-            panic!("{error}");
-        };
-        assert_eq!(invalid.position.get(), 101);
-        // The other history has none.
-        let mut read = store.read(Query::history(key(2)).verified());
-        let mut count = 0;
-        while let Some(event) = read.next().await {
-            event.expect("it is sound");
-            count += 1;
-        }
-        assert_eq!(count, OTHERS);
-    }
 }
 
 fn import(file: &Path) -> String {

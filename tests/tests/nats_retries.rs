@@ -2,21 +2,18 @@
 //! message ids, after it was away, and by somebody who knows nothing but the events.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use cim_core::append::{Append, AppendError, Appended, Receipt, Rejection, RetryToken};
 use cim_core::id::AggregateKey;
 use cim_core::version::{ExpectedVersion, Version};
 use cim_host::store::EventStore;
 use cim_tests::nats::{
-    NatsCluster, NatsServer, STREAM, ServerOptions, forgetful_stream, make_store, open_store,
+    FORGOTTEN, NatsCluster, NatsServer, STREAM, ServerOptions, forgetful_stream, make_store,
+    open_store,
 };
 use cim_tests::random::Random;
 use cim_tests::rivals::stored;
 use cim_tests::work::{event, key};
-
-/// Longer than the window in which the streams of these tests know message ids again.
-const FORGOTTEN: Duration = Duration::from_millis(1500);
 
 /// What is appended, and repeated: each expectation with one event, several, and several histories.
 struct Appends {

@@ -3,7 +3,10 @@
 //! A server is ready when it greets a connection. It ends when its value is dropped, and also when
 //! the process of the test dies.
 
+mod calls;
 mod cluster;
+mod deliveries;
+mod place;
 mod process;
 mod proxy;
 mod store;
@@ -20,9 +23,14 @@ use tempfile::TempDir;
 use self::process::Process;
 use self::wire::Wire;
 
+pub use self::calls::{at_the_same_time, code_of, committed, history};
 pub use self::cluster::NatsCluster;
+pub use self::deliveries::Deliveries;
+pub use self::place::{Place, wait_until};
 pub use self::proxy::{Cut, NatsProxy};
-pub use self::store::{STREAM, connect, forgetful_stream, make_store, new_stream, open_store};
+pub use self::store::{
+    FORGOTTEN, STREAM, connect, forgetful_stream, make_store, new_stream, open_store,
+};
 
 /// The version that `cargo xtask nats-server` fetches.
 pub const VERSION: &str = "2.15.1";

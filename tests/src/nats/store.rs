@@ -13,6 +13,10 @@ use cim_host::jetstream::{
 /// The name of the stream.
 pub const STREAM: &str = "EVENTS";
 
+/// Longer than the window in which a [`forgetful_stream`] knows message ids again. The server does
+/// not tell when it forgets one, so a test sleeps for so long.
+pub const FORGOTTEN: Duration = Duration::from_millis(1500);
+
 /// The stream of a new store, for the events of `local.main.events`.
 ///
 /// # Panics
