@@ -1,9 +1,8 @@
 //! The helper that starts NATS servers does what its callers rest on.
 
+use std::io::ErrorKind;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
-
-use std::io::ErrorKind;
 
 use cim_tests::nats::{NatsCluster, NatsServer, ServerOptions, VERSION};
 use serde_json::{Value, json};
