@@ -12,44 +12,39 @@ async fn who_does_not_answer_is_left_alone_for_a_while() {
     let mut options = NatsOptions::new(&server.url()).expect("a URL");
     options.answer_within = Duration::from_secs(1);
     let client = JetStreamClient::connect(&options).await.expect("a server");
-    assert!(
-        client
-            .stream_info("NONE")
-            .await
-            .expect("an answer")
-            .is_none()
-    );
+    let answer = client.stream_info("NONE").await;
+    assert!(answer.expect("an answer").is_none());
 
     server.suspend();
     let breaker = BreakerOptions::default();
     for _ in 0..breaker.failures_max {
-        let error = client.stream_info("NONE").await.expect_err("silence");
-        assert_eq!(error.code(), "nats-no-answer");
+        assert_eq!(failure(&client).await.code(), "nats-no-answer");
     }
-    let error = client.stream_info("NONE").await.expect_err("silence");
-    let JetStreamError::CircuitOpen { wait, .. } = error else {
-        panic!("expected an open circuit, found {error:?}");
-    };
+    let wait = open_for(failure(&client).await);
     assert!(wait <= breaker.open_time, "{wait:?}");
 
     // A probe that has no answer either opens it again.
     tokio::time::sleep(wait).await;
-    let error = client.stream_info("NONE").await.expect_err("silence");
-    assert_eq!(error.code(), "nats-no-answer");
-    let error = client.stream_info("NONE").await.expect_err("silence");
-    let JetStreamError::CircuitOpen { wait, .. } = error else {
-        panic!("expected an open circuit, found {error:?}");
-    };
+    assert_eq!(failure(&client).await.code(), "nats-no-answer");
+    let wait = open_for(failure(&client).await);
 
     server.resume();
     tokio::time::sleep(wait).await;
     for _ in 0..10 {
-        assert!(
-            client
-                .stream_info("NONE")
-                .await
-                .expect("an answer")
-                .is_none()
-        );
+        let answer = client.stream_info("NONE").await;
+        assert!(answer.expect("an answer").is_none());
+    }
+}
+
+async fn failure(client: &JetStreamClient) -> JetStreamError {
+    let answer = client.stream_info("NONE").await;
+    answer.expect_err("silence")
+}
+
+/// For how long the circuit stays open.
+fn open_for(error: JetStreamError) -> Duration {
+    match error {
+        JetStreamError::CircuitOpen { wait, .. } => wait,
+        error => panic!("expected an open circuit, found {error:?}"),
     }
 }
