@@ -1,6 +1,5 @@
-//! What others publish on the same server does not change what a store says of its events, and ends
-//! the histories alone in which it stands: messages whose headers nobody can read, and answers that
-//! are none.
+//! What others do on the same server does not change what a store says of its other events: messages
+//! whose headers nobody can read, answers that are none, and events that somebody has deleted.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -8,12 +7,14 @@ use std::time::Instant;
 use cim_core::append::{Append, AppendError};
 use cim_core::message::Message;
 use cim_core::version::ExpectedVersion;
-use cim_host::jetstream::{Consistency, Get, JetStreamPort as _, JetStreamStore};
+use cim_host::jetstream::{Consistency, Get, JetStreamPort as _, JetStreamStore, StreamConfig};
 use cim_host::store::{Delivery, EventStore as _, Query, StoreError};
 use cim_tests::nats::{Deliveries, Place, STREAM, at_the_same_time, connect, history, new_stream};
 use cim_tests::program::cim_at_home;
+use cim_tests::rivals::stored;
 use cim_tests::work::key;
 use futures_util::StreamExt as _;
+use serde_json::json;
 
 /// Blocks that the server stores. async-nats ends the connection that one of the first five comes
 /// on, and takes the others for the status of something else.
@@ -265,6 +266,62 @@ async fn insert_foreign(place: &Place, sequence: u64) {
     for message in messages {
         port.publish(message).await.expect("it is stored");
     }
+}
+
+/// A reader knows where a history ends before it has read it. It waits for no event that is gone.
+#[tokio::test]
+async fn a_long_history_whose_last_event_is_deleted_while_it_is_read() {
+    // More than are read ahead: the last ones are not on the way yet when the first is here.
+    const LONG: u64 = 3000;
+    let mut place = Place::new(&unprotected_stream()).await;
+    let store = place.open("own").await;
+    for _ in 0..LONG / 500 {
+        place.append_at_once(&store, 1, 500).await;
+    }
+    let mut read = store.read(Query::history(key(1)).verified());
+    read.next().await.expect("version 1").expect("it is sound");
+    delete(&place, LONG);
+    place.append(&store, 2, 3).await;
+    let rest: Vec<_> = read.collect().await;
+    for event in &rest {
+        assert!(event.is_ok(), "{event:?}");
+    }
+    assert_eq!(rest.len() as u64, LONG - 2);
+    // What it remembers of the head is of no use either.
+    for store in [&store, &place.open("new").await] {
+        assert_eq!(history(store, 1).await, (LONG - 1, None));
+        assert_eq!(history(store, 2).await, (3, None));
+    }
+}
+
+/// The stream still ends where its last message was.
+#[tokio::test]
+async fn a_log_whose_last_event_is_deleted() {
+    let mut place = Place::new(&unprotected_stream()).await;
+    let store = place.open("own").await;
+    place.append_at_once(&store, 1, 300).await;
+    place.append(&store, 2, 1).await;
+    delete(&place, 301);
+    let new = place.open("new").await;
+    for store in [&store, &new] {
+        assert_eq!(stored(&**store).await.len(), 300);
+    }
+    assert_eq!(new.stats().await.expect("an index").events, 300);
+}
+
+/// A stream of somebody who lets messages be deleted.
+fn unprotected_stream() -> StreamConfig {
+    StreamConfig {
+        deny_delete: false,
+        ..new_stream(1)
+    }
+}
+
+/// Deletes the message at a sequence.
+fn delete(place: &Place, sequence: u64) {
+    let call = format!("$JS.API.STREAM.MSG.DELETE.{STREAM}");
+    let deleted = place.server.ask(&call, &json!({ "seq": sequence }));
+    deleted.expect("it is deleted");
 }
 
 /// Somebody subscribes to the events and answers whatever can be answered.
