@@ -33,30 +33,17 @@ fn main() {
     {
         let server = NatsServer::start(ServerOptions::default());
         println!("one server:");
-        run(&runtime, &server.url(), 1);
+        Bench::new(&runtime, &server.url(), 1).run();
         println!("server memory {} MiB", server.memory() >> 20);
     }
     let cluster = NatsCluster::start(3);
     println!("three servers, three replicas:");
-    run(&runtime, &cluster.url(), 3);
-}
-
-fn run(runtime: &Runtime, url: &str, replicas: u32) {
-    let bench = Bench::new(runtime, url, replicas);
-    bench.by_one("single appends / acknowledged publishes", "≥ 0.90", 300, 1);
-    bench.by_one("batches of 10 / bare atomic batches", "≥ 0.85", 100, 10);
-    bench.by_one("batches of 100 / bare atomic batches", "≥ 0.85", 30, 100);
-    bench.writers("16 writers / 16 bare publishers", "≥ 0.85", 200, 1);
-    let wanted = if replicas == 1 {
-        "≥ 5"
-    } else {
-        "(told only)"
-    };
-    bench.writers("16 writers of 10 / bare batches of 10", wanted, 30, 10);
-    bench.import();
-    bench.load(10, 1000);
-    bench.load(1000, 20);
-    bench.catch_up();
+    // Both sides ask the server that leads their stream.
+    let bench = Bench::new(&runtime, &cluster.server(0).url(), 3);
+    for stream in ["OURS", "BARE"] {
+        cluster.lead(stream, 0);
+    }
+    bench.run();
 }
 
 /// Two streams on one server: one for the store, one for async-nats.
@@ -108,6 +95,23 @@ impl<'a> Bench<'a> {
                 folder,
             }
         })
+    }
+
+    fn run(&self) {
+        self.by_one("single appends / acknowledged publishes", "≥ 0.90", 300, 1);
+        self.by_one("batches of 10 / bare atomic batches", "≥ 0.85", 100, 10);
+        self.by_one("batches of 100 / bare atomic batches", "≥ 0.85", 30, 100);
+        self.writers("16 writers / 16 bare publishers", "≥ 0.85", 200, 1);
+        let wanted = if self.replicas == 1 {
+            "≥ 5"
+        } else {
+            "(told only)"
+        };
+        self.writers("16 writers of 10 / bare batches of 10", wanted, 30, 10);
+        self.import();
+        self.load(10, 1000);
+        self.load(1000, 20);
+        self.catch_up();
     }
 
     /// One writer that appends `size` events at a time to one aggregate.

@@ -99,7 +99,8 @@ fn a_cluster_replicates_and_survives_its_leader() {
     let ack = cluster.ask("r3", &json!("second")).expect("an answer");
     assert_eq!(ack["seq"], 2);
     cluster.restart(leader);
-    cluster.wait_until_current("R3");
+    cluster.lead("R3", leader);
+    assert_eq!(cluster.leader_of("R3"), leader);
     assert_eq!(cluster.url().matches("127.0.0.1:").count(), 3);
 }
 

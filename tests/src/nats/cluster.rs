@@ -95,6 +95,26 @@ impl NatsCluster {
         })
     }
 
+    /// Lets a server lead a stream of which it has a replica, for comparisons of streams: which one
+    /// leads is a matter of chance, and who asks another one waits longer.
+    ///
+    /// # Panics
+    ///
+    /// When it does not for long.
+    pub fn lead(&self, stream: &str, index: usize) {
+        let subject = format!("$JS.API.STREAM.LEADER.STEPDOWN.{stream}");
+        let body = json!({ "placement": { "preferred": self.servers[index].name } });
+        self.wait_until_current(stream);
+        self.wait_for(&format!("leader of `{stream}`"), || {
+            if self.leader_of(stream) == index {
+                return Some(());
+            }
+            // It may have another leader by now, or none.
+            let _ = self.ask_for(POLL, &subject, &body);
+            None
+        });
+    }
+
     /// Waits until every replica of a stream has all that its leader has.
     ///
     /// # Panics
