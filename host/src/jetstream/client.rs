@@ -158,6 +158,11 @@ impl JetStreamClient {
                             source: Box::new(error),
                         },
                     })?;
+                // The task that writes to the connection waits on this thread: it begins now, while
+                // another thread goes on here.
+                if at % YIELD_EVERY == 0 {
+                    tokio::task::yield_now().await;
+                }
                 continue;
             }
             headers.insert(BATCH_COMMIT, "1");
@@ -453,6 +458,9 @@ pub(super) fn server_time(text: &str) -> Result<Timestamp, JetStreamError> {
 const PUBLISHING: &str = "publishing";
 pub(super) const GETTING: &str = "reading a message";
 pub(super) const SUBSCRIBING: &str = "subscribing";
+
+/// After so many messages of a batch, the task that writes them is let in.
+const YIELD_EVERY: usize = 16;
 
 /// The headers of an atomic batch (ADR-50).
 const BATCH_ID: &str = "Nats-Batch-Id";
