@@ -3,6 +3,9 @@
 //! A server with one replica on disk stages an atomic batch in a file, which takes some
 //! milliseconds whatever the size of the batch. So appends that wait at the same time share one.
 //! Each keeps its own expectation. If the whole is refused, each goes alone, and has its own answer.
+//!
+//! Who is alone publishes without another's help: to hand a batch over to another task and to wait
+//! for it costs a tenth of its time.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -10,7 +13,7 @@ use std::time::Duration;
 
 use cim_core::append::MAX_APPEND_EVENTS;
 use cim_core::message::Message;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Mutex, mpsc, oneshot};
 
 use super::append::EXPECTED_SUBJECT;
 use crate::clock;
@@ -24,9 +27,18 @@ const PATIENCE: Duration = Duration::from_millis(1);
 
 type Answer = Result<PublishAck, JetStreamError>;
 
-/// The one who publishes batches, one after the other.
+/// Batches of one stream, published one after the other.
 #[derive(Debug)]
-pub(super) struct Shared(mpsc::Sender<Part>);
+pub(super) struct Shared {
+    port: Arc<dyn JetStreamPort>,
+    turn: Arc<Mutex<Company>>,
+    waiting: mpsc::Sender<Part>,
+}
+
+/// How many appends to expect in the next batch: those who were answered just now will soon be back.
+/// Whoever publishes holds it.
+#[derive(Debug)]
+struct Company(usize);
 
 /// The messages of one append.
 #[derive(Debug)]
@@ -40,44 +52,61 @@ struct Part {
 impl Shared {
     /// Begins; it ends when it is dropped.
     pub(super) fn new(port: Arc<dyn JetStreamPort>) -> Self {
-        let (sender, parts) = mpsc::channel(MAX_WAITING);
-        tokio::spawn(publish(port, parts));
-        Self(sender)
+        let (waiting, parts) = mpsc::channel(MAX_WAITING);
+        let turn = Arc::new(Mutex::new(Company(1)));
+        tokio::spawn(publish(Arc::clone(&port), Arc::clone(&turn), parts));
+        Self {
+            port,
+            turn,
+            waiting,
+        }
     }
 
     /// Publishes the messages of one append, all or none, on the connection that they were judged
     /// on. The answer is as if they were a batch of their own; `None` where there is another
     /// connection by now, and nothing was sent.
     pub(super) async fn publish(&self, messages: Vec<Message>, connection: u64) -> Option<Answer> {
+        if let Ok(mut company) = self.turn.try_lock()
+            && company.0 <= 1
+        {
+            let answer = self.port.publish_batch(messages).await;
+            company.0 = 1 + MAX_WAITING - self.waiting.capacity();
+            return Some(answer);
+        }
         let (reply, answer) = oneshot::channel();
         let part = Part {
             messages,
             connection,
             reply,
         };
-        if self.0.send(part).await.is_err() {
+        if self.waiting.send(part).await.is_err() {
             return Some(Err(JetStreamError::Closed));
         }
         answer.await.unwrap_or(Some(Err(JetStreamError::Closed)))
     }
 }
 
-async fn publish(port: Arc<dyn JetStreamPort>, mut parts: mpsc::Receiver<Part>) {
+async fn publish(
+    port: Arc<dyn JetStreamPort>,
+    turn: Arc<Mutex<Company>>,
+    mut parts: mpsc::Receiver<Part>,
+) {
     let mut next = None;
-    // Those who were answered just now will soon be back. Without a moment's patience they would
-    // find that the others have left without them, each time, and all batches would be half as large.
-    let (mut company, mut patience) = (1, clock::moment());
+    // Without a moment's patience those who were answered just now would find that the others have
+    // left without them, each time, and all batches would be half as large.
+    let mut patience = clock::moment();
     while let Some(first) = match next.take() {
         Some(part) => Some(part),
         None => parts.recv().await,
     } {
+        let mut company = turn.lock().await;
         let mut group = vec![first];
         let mut count = group[0].messages.len();
         let mut aggregates: HashSet<String> = group[0].aggregates().collect();
         loop {
             let part = match parts.try_recv() {
                 Ok(part) => part,
-                Err(_) if group.len() >= company => break,
+                Err(_) if group.len() >= company.0 => break,
                 Err(_) => match tokio::time::timeout_at(patience.into(), parts.recv()).await {
                     Ok(Some(part)) => part,
                     _ => break,
@@ -94,7 +123,7 @@ async fn publish(port: Arc<dyn JetStreamPort>, mut parts: mpsc::Receiver<Part>) 
         }
         let answered = group.len();
         publish_group(&*port, group).await;
-        company = answered + parts.len();
+        company.0 = answered + parts.len();
         patience = clock::moment() + PATIENCE;
     }
 }
