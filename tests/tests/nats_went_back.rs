@@ -2,6 +2,7 @@
 //! from a copy of its files, and others append in their place. Nothing that was remembered of the
 //! lost ones may be told as if it were there, by those who were there before and by those who come.
 
+use std::fs;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,8 +12,9 @@ use cim_core::version::{ExpectedVersion, Version};
 use cim_host::jetstream::JetStreamStore;
 use cim_host::store::{AggregateSelect, EventStore as _, Query, ReadEvent, StoreError};
 use cim_tests::nats::{
-    Cut, FORGOTTEN, NatsProxy, Place, forgetful_stream, new_stream, open_store, wait_until,
+    Cut, FORGOTTEN, NatsProxy, Place, STREAM, forgetful_stream, new_stream, open_store, wait_until,
 };
+use cim_tests::program::cim_at_home;
 use cim_tests::rivals::stored;
 use cim_tests::work::key;
 use futures_util::StreamExt as _;
@@ -49,6 +51,33 @@ async fn what_was_indexed_of_lost_events_is_forgotten() {
     }
     let stored = stored(&*rival).await;
     assert_eq!(stored.len(), 9);
+}
+
+/// Who opens the store first is told, and it is mended for all.
+#[tokio::test]
+async fn the_command_tells_that_events_are_lost() {
+    let mut place = Place::new(&new_stream(1)).await;
+    let store = place.open("other").await;
+    place.append(&store, 1, 3).await;
+    let copy = place.copy();
+    place.append(&store, 1, 2).await;
+    let home = place.index("home");
+    fs::create_dir(&home).expect("a folder");
+    let url = format!("{}/{STREAM}", place.server.url());
+    let told = || {
+        let ran = cim_at_home(&home, &["stats", "--store", &url]);
+        ran.exits(0).stderr.clone()
+    };
+    assert_eq!(told(), "");
+    place.put_back(&copy);
+    let rival = place.open("rival").await;
+    place.append(&rival, 1, 4).await;
+    let warning = format!(
+        "Warning: `{url}` has lost events that were read from it before, and has others in their \
+         place. What was remembered of it is made again.\n"
+    );
+    assert_eq!(told(), warning);
+    assert_eq!(told(), "");
 }
 
 /// The lost event and the rival's stand at the same sequence, so that the server takes what rests
