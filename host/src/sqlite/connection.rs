@@ -7,7 +7,9 @@ use std::time::Duration;
 use cim_core::subject::StoreTemplate;
 use cim_core::time::Timestamp;
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags, OptionalExtension as _, TransactionBehavior, params};
+use rusqlite::{
+    Connection, ErrorCode, OpenFlags, OptionalExtension as _, TransactionBehavior, params,
+};
 use uuid::Uuid;
 
 use crate::clock;
@@ -21,6 +23,9 @@ const SCHEMA_VERSION: i32 = 1;
 
 /// How long a connection waits for another process's commit.
 pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// After which pause that is tried again which SQLite does not wait for.
+const BUSY_PAUSE: Duration = Duration::from_millis(5);
 
 /// How many idle connections are kept for reading.
 const MAX_IDLE: usize = 4;
@@ -90,9 +95,7 @@ pub(super) fn create(path: &Path, template: &StoreTemplate) -> Result<(), StoreE
     let fault = |source: rusqlite::Error| io("creating the store", source);
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
     let mut connection = open(path, flags).map_err(fault)?;
-    let mode: String = connection
-        .query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))
-        .map_err(|error| foreign(path, error))?;
+    let mode = use_write_ahead_log(&connection).map_err(|error| foreign(path, error))?;
     if mode != "wal" {
         let why = format!("the file system has no write-ahead log (journal mode `{mode}`)");
         return Err(StoreError::Foreign {
@@ -225,6 +228,28 @@ pub(super) fn open(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection
     Ok(connection)
 }
 
+/// Switches a database to a write-ahead log, and gives the mode that it is in then. Of several
+/// connections that switch a new file at once, SQLite makes some fail without waiting.
+pub(super) fn use_write_ahead_log(connection: &Connection) -> rusqlite::Result<String> {
+    let started = clock::moment();
+    loop {
+        match connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0)) {
+            Err(error) if is_busy(&error) && started.elapsed() < BUSY_TIMEOUT => {
+                std::thread::sleep(BUSY_PAUSE);
+            }
+            mode => return mode,
+        }
+    }
+}
+
+/// Whether another connection holds what is asked for.
+pub(super) fn is_busy(error: &rusqlite::Error) -> bool {
+    matches!(
+        error.sqlite_error_code(),
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)
+    )
+}
+
 fn foreign(path: &Path, error: rusqlite::Error) -> StoreError {
     match error.sqlite_error_code() {
         Some(rusqlite::ErrorCode::NotADatabase) => StoreError::Foreign {
@@ -244,6 +269,25 @@ mod tests {
     use rusqlite::StatementStatus;
 
     use super::*;
+
+    #[test]
+    fn several_switch_a_new_file_at_once() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
+        for round in 0..100 {
+            let path = folder.path().join(format!("{round}.db"));
+            let begin = std::sync::Barrier::new(4);
+            std::thread::scope(|scope| {
+                for _ in 0..4 {
+                    scope.spawn(|| {
+                        begin.wait();
+                        let connection = open(&path, flags).expect("opened");
+                        assert_eq!(use_write_ahead_log(&connection).expect("switched"), "wal");
+                    });
+                }
+            });
+        }
+    }
 
     #[test]
     fn statements_are_prepared_once() {

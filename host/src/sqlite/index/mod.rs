@@ -360,7 +360,7 @@ impl Index {
 fn make(path: &Path, store_id: Uuid) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
     let mut connection = connection::open(path, flags)?;
-    connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
+    connection::use_write_ahead_log(&connection)?;
     // What a power failure takes away is read from the stream again.
     connection.pragma_update(None, "synchronous", "NORMAL")?;
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;

@@ -32,9 +32,7 @@ pub(super) fn create(path: &Path) -> Result<(), ReadModelError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
     let mut connection = open(path, flags)?;
     if let Found::Nothing = found(path, &connection)? {
-        let mode: String = connection
-            .query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))
-            .map_err(fault)?;
+        let mode = connection::use_write_ahead_log(&connection).map_err(fault)?;
         if mode != "wal" {
             let why = format!("the file system has no write-ahead log (journal mode `{mode}`)");
             return Err(foreign(path, why));

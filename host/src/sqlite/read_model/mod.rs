@@ -17,9 +17,9 @@ use std::sync::Arc;
 use cim_core::projection::Name;
 use cim_core::time::Timestamp;
 use cim_core::version::Position;
-use rusqlite::{Connection, ErrorCode};
+use rusqlite::Connection;
 
-use super::connection::Connections;
+use super::connection::{Connections, is_busy};
 use crate::projector::{Document, ParkedRow, ProjectionStatus, ReadModelError, Select};
 
 pub(crate) use self::begin::Begin;
@@ -206,14 +206,6 @@ fn io(doing: &str, source: rusqlite::Error) -> ReadModelError {
     }
     let source = Box::new(source);
     ReadModelError::Io { doing, source }
-}
-
-/// Whether another connection holds what is asked for.
-fn is_busy(error: &rusqlite::Error) -> bool {
-    matches!(
-        error.sqlite_error_code(),
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)
-    )
 }
 
 fn number(position: Option<Position>) -> i64 {
