@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_nats::connection::State;
 use async_nats::header::HeaderMap;
-use async_nats::{Client, Request, RequestErrorKind};
+use async_nats::{Client, Request, RequestErrorKind, Subscriber};
 use bytes::Bytes;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
@@ -95,6 +95,29 @@ impl JetStreamClient {
                 }
             }
         }
+    }
+
+    /// Asks once for any number of answers.
+    pub(super) async fn answers(
+        &self,
+        doing: &'static str,
+        subject: &str,
+        body: Bytes,
+    ) -> Result<Subscriber, JetStreamError> {
+        let connection = |source: Box<dyn std::error::Error + Send + Sync>| {
+            JetStreamError::Connection { doing, source }
+        };
+        let inbox = self.client.new_inbox();
+        let answers = self
+            .client
+            .subscribe(inbox.clone())
+            .await
+            .map_err(|error| connection(Box::new(error)))?;
+        self.client
+            .publish_with_reply(subject.to_owned(), inbox, body)
+            .await
+            .map_err(|error| connection(Box::new(error)))?;
+        Ok(answers)
     }
 
     fn fault(

@@ -25,6 +25,11 @@ const PAUSE: Duration = Duration::from_millis(250);
 const PATIENCE: Duration = Duration::from_secs(1);
 const MAX_PATIENCE: Duration = Duration::from_secs(5);
 
+/// How long the making of a consumer may take at first, before the leader is asked for the next
+/// message: the server may have given it to a replica that hangs, or was just started and takes no
+/// note. At last it is as long as for any call; a filter over a long stream takes its time.
+const MAKING: Duration = Duration::from_secs(1);
+
 /// A subscription: one ordered consumer after the other, each from where the last one ended.
 pub(super) struct Subscription {
     client: JetStreamClient,
@@ -45,6 +50,8 @@ pub(super) struct Subscription {
     waits_since: Instant,
     /// For how long that is taken for no more than silence.
     patience: Duration,
+    /// How long the making of the next consumer may take.
+    making: Duration,
     /// Whether the next message is taken from the leader: the consumer may never deliver it.
     is_stuck: bool,
     /// The consumer that delivered last. async-nats makes a new one under another name where the
@@ -60,19 +67,9 @@ impl Drop for Subscription {
     /// The server would keep the consumer for minutes, and there may be many loads in that time.
     /// One that was made again after a loss has another name, and is left to the server.
     fn drop(&mut self) {
-        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
-            return;
-        };
-        if self.ordered.take().is_none() {
-            return;
+        if self.ordered.take().is_some() {
+            self.delete_consumer();
         }
-        let client = self.client.client.clone();
-        let subject = format!(
-            "{}.CONSUMER.DELETE.{}.{}",
-            self.client.api, self.stream, self.name
-        );
-        // Without an answer: where it fails, the server deletes it later.
-        runtime.spawn(async move { client.publish(subject, Bytes::new()).await });
     }
 }
 
@@ -91,6 +88,7 @@ impl Subscription {
             ordered: None,
             waits_since: clock::moment(),
             patience: PATIENCE,
+            making: MAKING,
             is_stuck: false,
             consumer: None,
             last: None,
@@ -125,17 +123,25 @@ impl Subscription {
                     self.sent = Sent::now(&self.client.client);
                     self.mark = self.client.refusals.mark();
                     self.name = format!("cim-{}", clock::store_id().simple());
-                    let made = self
-                        .client
-                        .ordered(&self.stream, &self.name, self.next, &self.select)
-                        .await;
-                    match made {
-                        Ok(ordered) => {
+                    let making =
+                        self.client
+                            .ordered(&self.stream, &self.name, self.next, &self.select);
+                    match tokio::time::timeout(self.making, making).await {
+                        Ok(Ok(ordered)) => {
+                            self.making = MAKING;
                             self.consumer.get_or_insert_with(|| self.name.clone());
                             self.ordered.insert(ordered)
                         }
-                        Err(error) => {
+                        Ok(Err(error)) => {
                             self.wait_after(error).await?;
+                            continue;
+                        }
+                        Err(_) => {
+                            self.delete_consumer();
+                            self.making = (self.making * 2).min(self.client.timeout);
+                            self.is_stuck = true;
+                            let doing = SUBSCRIBING;
+                            self.wait_after(JetStreamError::NoAnswer { doing }).await?;
                             continue;
                         }
                     }
@@ -190,6 +196,20 @@ impl Subscription {
             Err(error) => self.wait_after(error).await?,
         }
         Ok(self.knows_place)
+    }
+
+    /// Deletes the consumer that was made last, or is still being made. Without an answer: where it
+    /// fails, the server deletes it later.
+    fn delete_consumer(&self) {
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
+            return;
+        };
+        let client = self.client.client.clone();
+        let subject = format!(
+            "{}.CONSUMER.DELETE.{}.{}",
+            self.client.api, self.stream, self.name
+        );
+        runtime.spawn(async move { client.publish(subject, Bytes::new()).await });
     }
 
     fn passed(&mut self, message: &StoredMessage) {

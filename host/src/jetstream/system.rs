@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use async_nats::StatusCode;
+use bytes::Bytes;
 use futures_util::StreamExt as _;
 use serde_json::Value;
 
@@ -55,20 +56,8 @@ impl JetStreamClient {
         subject: &str,
         max: usize,
     ) -> Result<Vec<Value>, JetStreamError> {
-        let connection = |source: Box<dyn std::error::Error + Send + Sync>| {
-            JetStreamError::Connection { doing, source }
-        };
-        let inbox = self.client.new_inbox();
         let mark = self.refusals.mark();
-        let mut answers = self
-            .client
-            .subscribe(inbox.clone())
-            .await
-            .map_err(|error| connection(Box::new(error)))?;
-        self.client
-            .publish_with_reply(subject.to_owned(), inbox, "".into())
-            .await
-            .map_err(|error| connection(Box::new(error)))?;
+        let mut answers = self.answers(doing, subject, Bytes::new()).await?;
         let started = clock::moment();
         let mut found = Vec::new();
         while found.len() < max {

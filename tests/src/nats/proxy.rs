@@ -1,4 +1,5 @@
-//! A stranger between clients and a server: it cuts connections, and tells another version.
+//! A stranger between clients and a server: it cuts connections, loses messages, and tells another
+//! version.
 
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -27,6 +28,8 @@ struct Orders {
     version: Option<String>,
     cut: Option<Cut>,
     cuts: u64,
+    /// What is kept from the server: a part of the subject, and how many more messages.
+    loses: Option<(String, u64)>,
     /// Who connects is turned away: from now on, or from the next cut on.
     is_away: bool,
     goes_away: bool,
@@ -110,6 +113,17 @@ impl NatsProxy {
         self.shared.orders().is_away = false;
     }
 
+    /// Keeps so many messages from the server whose subjects contain `part`, the next ones.
+    pub fn lose(&self, part: &str, count: u64) {
+        self.shared.orders().loses = Some((part.to_owned(), count));
+    }
+
+    /// How many of the messages that are to be [lost](Self::lose) were not sent yet.
+    pub fn left_to_lose(&self) -> u64 {
+        let orders = self.shared.orders();
+        orders.loses.as_ref().map_or(0, |(_, left)| *left)
+    }
+
     /// How many connections were cut so far.
     pub fn cuts(&self) -> u64 {
         self.shared.orders().cuts
@@ -184,10 +198,15 @@ fn listen(shared: &Shared, client: &TcpStream, mut server: &TcpStream) -> io::Re
         let mut words = line.split_whitespace();
         let verb = words.next().unwrap_or_default();
         if matches!(verb, "PUB" | "HPUB") {
+            let subject = words.next().unwrap_or_default();
+            let is_lost = shared.orders().is_lost(subject);
             let size = words.next_back().and_then(|size| size.parse().ok());
             let size: u64 = size.ok_or(io::ErrorKind::InvalidData)?;
             let whole = size + "\r\n".len() as u64;
             (&mut reader).take(whole).read_to_end(&mut said)?;
+            if is_lost {
+                continue;
+            }
         }
         if verb != "HPUB" {
             server.write_all(&said)?;
@@ -216,6 +235,16 @@ enum Part {
 }
 
 impl Orders {
+    fn is_lost(&mut self, subject: &str) -> bool {
+        match &mut self.loses {
+            Some((part, left)) if *left > 0 && subject.contains(part.as_str()) => {
+                *left -= 1;
+                true
+            }
+            _ => false,
+        }
+    }
+
     fn judge(&mut self, message: &[u8]) -> Part {
         let has = |name: &str| {
             message

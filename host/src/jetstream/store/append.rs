@@ -146,21 +146,19 @@ impl Inner {
                 None => return Ok(None),
             },
         };
+        let elsewhere = |why: String| Failed {
+            may_be_stored: true,
+            ..Failed::from(StoreError::Mismatch { why })
+        };
         let next = match published {
             Ok(ack) if ack.stream != self.stream => {
                 let why = format!("the stream `{}` has taken the message", ack.stream);
-                return Err(Failed {
-                    may_be_stored: true,
-                    ..Failed::from(StoreError::Mismatch { why })
-                });
+                return Err(elsewhere(why));
             }
             // Sequences only grow: this would be another stream under the same name.
             Ok(ack) if !ack.duplicate && ack.sequence <= seen => {
                 let why = format!("the stream `{}` was made anew", self.stream);
-                return Err(Failed {
-                    may_be_stored: true,
-                    ..Failed::from(StoreError::Mismatch { why })
-                });
+                return Err(elsewhere(why));
             }
             Ok(ack) if !ack.duplicate => {
                 return Ok(Some(Ok(self.committed(&recorded, &sight, &ack))));

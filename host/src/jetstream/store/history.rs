@@ -86,6 +86,8 @@ impl Reader<'_> {
             Some((first, last)) if is_sparse(first, last) && !self.has_invalid()? => {
                 return self.read_by_index(last, out).await;
             }
+            // Not where the index knows it to begin: from a sequence within the stream on, the server
+            // counts what is pending by going through messages.
             _ if from == Version::FIRST => 1,
             _ => {
                 store.sync().await?;
