@@ -116,6 +116,16 @@ fn refused(answer: &Answer, number: u32) {
     assert_eq!(found.err().flatten(), Some(number), "{answer:?}");
 }
 
+#[track_caller]
+fn refused_one_of(answer: &Answer, numbers: &[u32]) {
+    let found = answer.as_ref().map_err(JetStreamError::number);
+    let number = found.err().flatten();
+    assert!(
+        number.is_some_and(|number| numbers.contains(&number)),
+        "{answer:?}"
+    );
+}
+
 /// What holds on one replica and on three. `repeated` judges the same id with an expectation that
 /// was true the first time.
 async fn check(stream: &Stream, repeated: fn(&Answer)) {
@@ -265,7 +275,10 @@ async fn stale_appends(stream: &Stream, filters: [&str; 2]) -> (usize, usize) {
             let answer = stream
                 .publish(checking(last, filters[writer % 2], message))
                 .await;
-            written.extend(answer.ok().map(|ack| (ack.sequence, last)));
+            match answer {
+                Ok(ack) => written.push((ack.sequence, last)),
+                answer => refused_one_of(&answer, &[STALE, STALE_UNDER_WAY]),
+            }
         }
         written
     };

@@ -3,9 +3,11 @@
 use std::io;
 use std::time::{Duration, Instant};
 
+use cim_host::clock;
 use serde_json::{Value, json};
 
 use super::process::unused_port;
+use super::wire::Wire;
 use super::{ANSWER, LOOK, NatsServer, PATIENCE, ServerOptions, is_port_taken};
 
 /// How long an answer is waited for that would be asked for again: while there is no leader, none
@@ -35,16 +37,16 @@ impl NatsCluster {
     /// As [`start`](Self::start), and when the options leave JetStream or our access out.
     pub fn start_with(count: usize, options: &ServerOptions) -> Self {
         loop {
+            // A port that was unused may be one of another cluster by now: those do not mix.
+            let name = clock::store_id().simple();
             let ports: Vec<_> = (0..count).map(|_| (unused_port(), unused_port())).collect();
-            let routes: Vec<_> = ports
-                .iter()
-                .map(|(_, route)| format!("\"nats://127.0.0.1:{route}\""))
-                .collect();
-            let routes = routes.join(", ");
-            let servers = ports.iter().map(|(port, route)| {
+            let servers = ports.iter().enumerate().map(|(at, (port, route))| {
+                // Each seeks the next one alone. Two that seek each other close one of the
+                // connections, and with it goes what was under way.
+                let (_, next) = ports[(at + 1) % count];
                 let cluster = format!(
-                    "cluster {{\n  name: \"cim-tests\"\n  listen: \"127.0.0.1:{route}\"\n  \
-                     routes: [{routes}]\n}}\n"
+                    "cluster {{\n  name: \"tests-{name}\"\n  listen: \"127.0.0.1:{route}\"\n  \
+                     routes: [\"nats://127.0.0.1:{next}\"]\n}}\n"
                 );
                 NatsServer::new(*port, cluster, options.clone())
             });
@@ -172,8 +174,16 @@ impl NatsCluster {
         Err(failure)
     }
 
-    /// Servers greet before they have found each other and chosen a leader.
+    /// Servers greet before they have found each other and chosen a leader. A stream needs a majority
+    /// only, so it may be there before its last server is.
     fn wait_until_it_replicates(&self) {
+        for server in &self.servers {
+            self.wait_for("server that knows all others", || {
+                let greeting = Wire::greeting(&server.address()).ok()?;
+                let known = greeting["connect_urls"].as_array()?;
+                (known.len() == self.servers.len()).then_some(())
+            });
+        }
         let stream = json!({
             "name": "cim-ready",
             "subjects": ["cim-ready"],
@@ -184,6 +194,12 @@ impl NatsCluster {
             self.ask_for(POLL, "$JS.API.STREAM.CREATE.cim-ready", &stream)
                 .ok()
         });
+        self.wait_until_current("cim-ready");
+        for server in &self.servers {
+            self.wait_for("server that knows of the first stream", || {
+                server.ask_for(POLL, "cim-ready", &json!({})).ok()
+            });
+        }
         self.wait_for("the end of the first stream", || {
             self.ask_for(POLL, "$JS.API.STREAM.DELETE.cim-ready", &json!({}))
                 .ok()
