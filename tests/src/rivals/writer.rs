@@ -188,7 +188,13 @@ impl Writer {
             self.race
                 .log()
                 .note(format_args!("client {number}: unknown: {cause:?}"));
-            assert!(started.elapsed() < PATIENCE, "unknown for long: {cause:?}");
+            // Without a cause it lost every race, which on a slow machine it may do to the end.
+            let patience = if cause.is_some() {
+                PATIENCE
+            } else {
+                5 * PATIENCE
+            };
+            assert!(started.elapsed() < patience, "unknown for long: {cause:?}");
             if self.random.below(2) == 0 {
                 let other = self.random.below(self.stores.1.len() as u64);
                 store = Arc::clone(&self.stores.1[usize::try_from(other).expect("few")]);
