@@ -40,13 +40,36 @@ impl Circuit {
         doing: &'static str,
         call: impl Future<Output = Result<T, JetStreamError>>,
     ) -> Result<T, JetStreamError> {
-        let mut outcome = Outcome {
-            circuit: self,
-            permit: Some(self.permit(doing)?),
-        };
+        let mut outcome = self.begin(doing)?;
         let answer = call.await;
         outcome.tell(&answer);
         answer
+    }
+
+    /// Makes a call that may be given up, with `None`: that says neither that the other side answers
+    /// nor that it does not.
+    ///
+    /// # Errors
+    ///
+    /// As [`call`](Self::call).
+    pub(super) async fn try_call<T>(
+        &self,
+        doing: &'static str,
+        call: impl Future<Output = Result<Option<T>, JetStreamError>>,
+    ) -> Result<Option<T>, JetStreamError> {
+        let mut outcome = self.begin(doing)?;
+        let answer = call.await;
+        if !matches!(answer, Ok(None)) {
+            outcome.tell(&answer);
+        }
+        answer
+    }
+
+    fn begin(&self, doing: &'static str) -> Result<Outcome<'_>, JetStreamError> {
+        Ok(Outcome {
+            circuit: self,
+            permit: Some(self.permit(doing)?),
+        })
     }
 
     /// Whether something may be asked a second time while the first is on the way.

@@ -62,7 +62,8 @@ pub trait JetStreamPort: fmt::Debug + Send + Sync {
     /// Any replica may answer, also one that lags.
     ///
     /// What comes is what the stream has, without gaps. That nothing comes says nothing: a mirror of
-    /// the stream may have answered, or one of the messages does not get through to us.
+    /// the stream may have answered, or nobody for a second, or one of the messages does not get
+    /// through to us.
     fn get_batch(
         &self,
         stream: &str,

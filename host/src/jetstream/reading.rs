@@ -79,14 +79,20 @@ impl JetStreamClient {
     ) -> Result<Batch, JetStreamError> {
         let body = json!({ "seq": from_sequence, "next_by_subj": filter, "batch": max });
         let getting = self.batch_once(stream, &body);
-        match self.circuit.call(GETTING, getting).await {
+        match self.circuit.try_call(GETTING, getting).await {
+            Ok(batch) => Ok(batch.unwrap_or_default()),
             // One of the messages may be why.
             Err(JetStreamError::ConnectionLost { .. }) => Ok(Batch::default()),
-            answer => answer,
+            Err(error) => Err(error),
         }
     }
 
-    async fn batch_once(&self, stream: &str, body: &Value) -> Result<Batch, JetStreamError> {
+    /// `None` when whoever was asked is silent: one replica may hang, and others answer.
+    async fn batch_once(
+        &self,
+        stream: &str,
+        body: &Value,
+    ) -> Result<Option<Batch>, JetStreamError> {
         let subject = format!("{}.DIRECT.GET.{stream}", self.api);
         let mark = self.refusals.mark();
         let sent = Sent::now(&self.client);
@@ -112,8 +118,7 @@ impl JetStreamClient {
                 if waited_since.elapsed() < DIRECT {
                     continue;
                 }
-                // The replica that was asked may hang.
-                return Ok(Batch::default());
+                return Ok(None);
             };
             waited_since = clock::moment();
             let Some(message) = answer else {
@@ -125,18 +130,18 @@ impl JetStreamClient {
                     continue;
                 }
                 // A mirror has other messages, or not all.
-                Some(_) => return Ok(Batch::default()),
+                Some(_) => return Ok(Some(Batch::default())),
                 None => {}
             }
             match message.status {
                 // A foreign block of headers has swallowed what the server has added to it.
-                None => return Ok(Batch::default()),
-                Some(StatusCode::NOT_FOUND) => return Ok(Batch::default()),
+                None => return Ok(Some(Batch::default())),
+                Some(StatusCode::NOT_FOUND) => return Ok(Some(Batch::default())),
                 Some(status) if status.as_u16() == END_OF_BATCH => {
-                    return Ok(Batch {
+                    return Ok(Some(Batch {
                         messages: found,
                         pending: raw::pending(&message)?,
-                    });
+                    }));
                 }
                 Some(StatusCode::NO_RESPONDERS) => {
                     return Err(JetStreamError::NobodyListens {
