@@ -33,6 +33,8 @@ pub mod headers;
 pub mod id;
 pub mod message;
 pub mod metadata;
+#[cfg(feature = "identity")]
+pub mod nkey;
 pub mod policy;
 pub mod projection;
 pub mod subject;
