@@ -27,10 +27,14 @@ pub mod aggregate;
 pub mod append;
 pub mod chain;
 pub mod cid;
+#[cfg(feature = "identity")]
+pub mod creds;
 pub mod event;
 pub mod export;
 pub mod headers;
 pub mod id;
+#[cfg(feature = "identity")]
+pub mod jwt;
 pub mod message;
 pub mod metadata;
 #[cfg(feature = "identity")]

@@ -1,0 +1,30 @@
+//! What a token says by which one account lets another import something.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::body::{Body, Kind};
+use super::export::Exported;
+
+/// The claims of an activation: the account that signs it lets the account that is its subject import
+/// something.
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ActivationClaims {
+    /// The subject that may be imported, with wildcards.
+    #[serde(rename = "subject", skip_serializing_if = "String::is_empty")]
+    pub import_subject: String,
+    /// What is imported.
+    #[serde(rename = "kind", skip_serializing_if = "Option::is_none")]
+    pub exported: Option<Exported>,
+    /// The account that exports, `A…`, where a signing key of it has signed.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub issuer_account: String,
+    /// Fields that this version does not know, kept as they are.
+    #[serde(flatten)]
+    pub other: Map<String, Value>,
+}
+
+impl Body for ActivationClaims {
+    const KIND: Kind = Kind::Activation;
+}

@@ -1,0 +1,74 @@
+//! The kinds of tokens, and what differs between them.
+
+use std::fmt;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::nkey::KeyKind;
+
+/// What a token is about.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[non_exhaustive]
+pub enum Kind {
+    /// An operator, whose key signs itself.
+    Operator,
+    /// An account, signed by an operator.
+    Account,
+    /// A user, signed by an account.
+    User,
+    /// Leave to import something, signed by the account that exports it.
+    Activation,
+}
+
+impl Kind {
+    /// Every kind.
+    pub const ALL: [Self; 4] = [Self::Operator, Self::Account, Self::User, Self::Activation];
+
+    /// The word in tokens, `operator`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Operator => "operator",
+            Self::Account => "account",
+            Self::User => "user",
+            Self::Activation => "activation",
+        }
+    }
+
+    /// The kind of key that such a token is about.
+    pub fn subject(self) -> KeyKind {
+        match self {
+            Self::Operator => KeyKind::Operator,
+            Self::Account | Self::Activation => KeyKind::Account,
+            Self::User => KeyKind::User,
+        }
+    }
+
+    /// The kinds of keys that may sign such a token.
+    pub fn issuers(self) -> &'static [KeyKind] {
+        match self {
+            Self::Operator => &[KeyKind::Operator],
+            Self::Account | Self::Activation => &[KeyKind::Account, KeyKind::Operator],
+            Self::User => &[KeyKind::Account],
+        }
+    }
+
+    pub(super) fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// The claims of one kind of token, what stands under `nats`.
+pub trait Body: Clone + Serialize + DeserializeOwned {
+    /// The kind.
+    const KIND: Kind;
+
+    /// Brings lists into the order in which they are written.
+    fn sort(&mut self) {}
+}

@@ -1,0 +1,215 @@
+//! The envelope of all claims, and how they are signed.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use sha2::{Digest as _, Sha512_256};
+
+use super::body::Body;
+use super::go_json;
+use super::token;
+use crate::nkey::{NkeyError, PublicKey, Seed};
+use crate::time::Timestamp;
+
+/// What a token says: whom it is about, who says so, for how long, and the claims of its kind.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Claims<B> {
+    /// For whom it is, where that matters.
+    pub audience: String,
+    /// The second since 1970 at which it ends; 0 for never.
+    pub expires: i64,
+    /// Its id: a hash of the envelope, which is not unique and which no server looks at.
+    pub id: String,
+    /// The second at which it was signed.
+    pub issued_at: i64,
+    /// Who has signed it.
+    pub issuer: String,
+    /// A name for people.
+    pub name: String,
+    /// The second at which it begins; 0 for at once.
+    pub not_before: i64,
+    /// Whom it is about.
+    pub subject: String,
+    /// What it says of it.
+    pub body: B,
+    /// Words that tools find it by; servers find `name:value` in the permissions of scopes.
+    pub tags: Vec<String>,
+    /// Fields of the envelope that this version does not know, kept as they are.
+    pub other: Map<String, Value>,
+}
+
+impl<B: Body> Claims<B> {
+    /// Claims about somebody, to be signed.
+    pub fn new(subject: PublicKey, name: &str, body: B) -> Self {
+        Self {
+            audience: String::new(),
+            expires: 0,
+            id: String::new(),
+            issued_at: 0,
+            issuer: String::new(),
+            name: name.to_owned(),
+            not_before: 0,
+            subject: subject.to_string(),
+            body,
+            tags: Vec::new(),
+            other: Map::new(),
+        }
+    }
+
+    /// Signs as of `now`, cut to the second, and sets issuer, time and id.
+    ///
+    /// The same claims, key and time give the same token. That servers will take it is not looked at
+    /// here, other than who signs what.
+    ///
+    /// # Errors
+    ///
+    /// [`NkeyError`] when subject or issuer are of a wrong kind of key.
+    pub fn sign(&mut self, issuer: &Seed, now: Timestamp) -> Result<String, NkeyError> {
+        PublicKey::of_kind(&self.subject, B::KIND.subject())?;
+        if !B::KIND.issuers().contains(&issuer.kind()) {
+            return Err(NkeyError::Kind {
+                expected: B::KIND.issuers()[0].name(),
+                found: issuer.kind(),
+            });
+        }
+        self.issuer = issuer.public_key().to_string();
+        self.issued_at = i64::try_from(now.micros() / 1_000_000).expect("years have four digits");
+        self.id = self.computed_id();
+        self.body.sort();
+        token::sign(&go_json::to_vec(&Written::of(self)), issuer)
+    }
+
+    /// The id as Go's library computes it: base32 of the SHA-512/256 of the envelope in JSON, without
+    /// an id.
+    fn computed_id(&self) -> String {
+        let envelope = Envelope {
+            id: "",
+            ..Envelope::of(self)
+        };
+        let hash = Sha512_256::digest(go_json::to_vec(&envelope));
+        data_encoding::BASE32_NOPAD.encode(&hash)
+    }
+}
+
+/// The order and the omissions of Go's library, whose hash is the id.
+#[derive(Serialize)]
+struct Envelope<'a> {
+    #[serde(rename = "aud", skip_serializing_if = "str::is_empty")]
+    audience: &'a str,
+    #[serde(rename = "exp", skip_serializing_if = "is_zero")]
+    expires: i64,
+    #[serde(rename = "jti", skip_serializing_if = "str::is_empty")]
+    id: &'a str,
+    #[serde(rename = "iat", skip_serializing_if = "is_zero")]
+    issued_at: i64,
+    #[serde(rename = "iss", skip_serializing_if = "str::is_empty")]
+    issuer: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    name: &'a str,
+    #[serde(rename = "nbf", skip_serializing_if = "is_zero")]
+    not_before: i64,
+    #[serde(rename = "sub", skip_serializing_if = "str::is_empty")]
+    subject: &'a str,
+}
+
+impl<'a> Envelope<'a> {
+    fn of<B>(claims: &'a Claims<B>) -> Self {
+        Self {
+            audience: &claims.audience,
+            expires: claims.expires,
+            id: &claims.id,
+            issued_at: claims.issued_at,
+            issuer: &claims.issuer,
+            name: &claims.name,
+            not_before: claims.not_before,
+            subject: &claims.subject,
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Written<'a, B> {
+    #[serde(flatten)]
+    envelope: Envelope<'a>,
+    nats: WrittenBody<'a, B>,
+    #[serde(flatten)]
+    other: &'a Map<String, Value>,
+}
+
+#[derive(Serialize)]
+struct WrittenBody<'a, B> {
+    #[serde(flatten)]
+    body: &'a B,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    tags: &'a [String],
+    #[serde(rename = "type")]
+    kind: &'static str,
+    version: i64,
+}
+
+impl<'a, B: Body> Written<'a, B> {
+    fn of(claims: &'a Claims<B>) -> Self {
+        Self {
+            envelope: Envelope::of(claims),
+            nats: WrittenBody {
+                body: &claims.body,
+                tags: &claims.tags,
+                kind: B::KIND.name(),
+                version: token::VERSION,
+            },
+            other: &claims.other,
+        }
+    }
+}
+
+/// The envelope as it is read.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Read {
+    #[serde(rename = "aud")]
+    audience: String,
+    #[serde(rename = "exp")]
+    expires: i64,
+    #[serde(rename = "jti")]
+    id: String,
+    #[serde(rename = "iat")]
+    issued_at: i64,
+    #[serde(rename = "iss")]
+    issuer: String,
+    name: String,
+    #[serde(rename = "nbf")]
+    not_before: i64,
+    #[serde(rename = "sub")]
+    subject: String,
+    #[serde(flatten)]
+    other: Map<String, Value>,
+}
+
+impl<B: Body> Claims<B> {
+    /// Takes a payload whose kind is that of the body, in the form of version 2.
+    pub(super) fn read(mut payload: Map<String, Value>) -> Result<Self, serde_json::Error> {
+        let nats = payload.remove("nats").unwrap_or_default();
+        let mut nats = Map::deserialize(nats)?;
+        let tags = nats.remove("tags").map(Vec::deserialize).transpose()?;
+        for name in ["type", "version"] {
+            nats.remove(name);
+        }
+        let envelope: Read = serde_json::from_value(Value::Object(payload))?;
+        Ok(Self {
+            audience: envelope.audience,
+            expires: envelope.expires,
+            id: envelope.id,
+            issued_at: envelope.issued_at,
+            issuer: envelope.issuer,
+            name: envelope.name,
+            not_before: envelope.not_before,
+            subject: envelope.subject,
+            body: serde_json::from_value(Value::Object(nats))?,
+            tags: tags.unwrap_or_default(),
+            other: envelope.other,
+        })
+    }
+}
+
+fn is_zero(number: &i64) -> bool {
+    *number == 0
+}

@@ -1,0 +1,220 @@
+//! Tokens: three parts with full stops between them, of which the last one is a signature.
+
+use std::sync::LazyLock;
+
+use data_encoding::{BASE64URL_NOPAD, Encoding};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::body::{Body, Kind};
+use super::claims::Claims;
+use super::error::JwtError;
+use super::{lenient, v1};
+use crate::nkey::{NkeyError, PublicKey, Seed};
+
+/// The version of the claims that are written.
+pub(super) const VERSION: i64 = 2;
+
+/// The longest token that servers take, in bytes (nats-io/jwt 2.8.1 and later).
+pub const MAX_TOKEN_LEN: usize = 1 << 20;
+
+/// The header of every token that is written, as Go's library orders it.
+const HEADER: &[u8] = br#"{"typ":"JWT","alg":"ed25519-nkey"}"#;
+
+/// Base64 as Go reads it: no padding, line ends passed over, bits that are left over too.
+static BASE64: LazyLock<Encoding> = LazyLock::new(|| {
+    let mut specification = BASE64URL_NOPAD.specification();
+    specification.check_trailing_bits = false;
+    specification.ignore.push_str("\r\n");
+    specification.encoding().expect("a valid alphabet")
+});
+
+/// A token that was read, and signed by who it says.
+///
+/// That is all: whether the signer had the right to, and whether a server would take it, is for
+/// others to see.
+#[derive(Clone, PartialEq)]
+pub struct Token {
+    kind: Kind,
+    version: i64,
+    issuer: PublicKey,
+    payload: Map<String, Value>,
+}
+
+impl Token {
+    /// Reads a token and checks its signature, as nats-server does. White space around it is refused.
+    ///
+    /// # Errors
+    ///
+    /// [`JwtError`]; no variant holds the token, which may be a password.
+    pub fn read(text: &str) -> Result<Self, JwtError> {
+        if text.len() > MAX_TOKEN_LEN {
+            return Err(JwtError::TooLong { found: text.len() });
+        }
+        let parts: Vec<&str> = text.split('.').collect();
+        let [header, payload, signature] = parts[..] else {
+            return Err(JwtError::Parts { found: parts.len() });
+        };
+        check_header(header)?;
+        let found = lenient::fields(object("payload", payload)?);
+        let (kind, version) = kind(&found)?;
+        let issuer = found.get("iss").and_then(Value::as_str).unwrap_or_default();
+        let issuer: PublicKey = issuer.parse().map_err(JwtError::Issuer)?;
+        let signed = match version {
+            1 => payload,
+            _ => &text[..header.len() + 1 + payload.len()],
+        };
+        let signature = decode("signature", signature)?;
+        issuer
+            .verify(signed.as_bytes(), &signature)
+            .map_err(JwtError::Issuer)?;
+        if !kind.issuers().contains(&issuer.kind()) {
+            return Err(JwtError::Issuer(NkeyError::Kind {
+                expected: kind.issuers()[0].name(),
+                found: issuer.kind(),
+            }));
+        }
+        let payload = match version {
+            1 => v1::migrated(kind, found),
+            _ => found,
+        };
+        Ok(Self {
+            kind,
+            version,
+            issuer,
+            payload,
+        })
+    }
+
+    /// What it is about.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// 2, or 1 for one of an old tool.
+    pub fn version(&self) -> i64 {
+        self.version
+    }
+
+    /// Who has signed it.
+    pub fn issuer(&self) -> PublicKey {
+        self.issuer
+    }
+
+    /// The payload: as it was signed, or, of version 1, as version 2 says the same.
+    pub fn payload(&self) -> &Map<String, Value> {
+        &self.payload
+    }
+
+    /// Its claims.
+    ///
+    /// # Errors
+    ///
+    /// [`JwtError::Kind`] when it is of another kind, [`JwtError::Json`] when a field is not what it
+    /// should be.
+    pub fn claims<B: Body>(&self) -> Result<Claims<B>, JwtError> {
+        if self.kind != B::KIND {
+            return Err(JwtError::Kind {
+                expected: Some(B::KIND),
+                found: self.kind.name().to_owned(),
+            });
+        }
+        Claims::read(self.payload.clone()).map_err(|error| JwtError::Json {
+            part: "payload",
+            why: error.to_string(),
+        })
+    }
+}
+
+impl std::fmt::Debug for Token {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Token")
+            .field("kind", &self.kind)
+            .field("issuer", &self.issuer)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A token with this payload.
+pub(super) fn sign(payload: &[u8], issuer: &Seed) -> Result<String, NkeyError> {
+    let mut token = BASE64URL_NOPAD.encode(HEADER);
+    token.push('.');
+    BASE64URL_NOPAD.encode_append(payload, &mut token);
+    let signature = issuer.sign(token.as_bytes())?;
+    token.push('.');
+    BASE64URL_NOPAD.encode_append(&signature, &mut token);
+    Ok(token)
+}
+
+fn check_header(part: &str) -> Result<(), JwtError> {
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct Header {
+        typ: String,
+        alg: String,
+    }
+    let header = Value::Object(lenient::fields(object("header", part)?));
+    let header: Header = serde_json::from_value(header).map_err(|error| JwtError::Json {
+        part: "header",
+        why: error.to_string(),
+    })?;
+    let is_known = header.typ.eq_ignore_ascii_case("JWT")
+        && ["ed25519", "ed25519-nkey"].contains(&header.alg.to_lowercase().as_str());
+    match is_known {
+        true => Ok(()),
+        false => Err(JwtError::Header {
+            typ: header.typ,
+            alg: header.alg,
+        }),
+    }
+}
+
+/// The kind and the version. A token of version 1 names its kind outside of `nats`.
+fn kind(payload: &Map<String, Value>) -> Result<(Kind, i64), JwtError> {
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct Named {
+        r#type: String,
+        nats: Nats,
+    }
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct Nats {
+        r#type: String,
+        version: i64,
+    }
+    let named = Named::deserialize(payload).map_err(|error| JwtError::Json {
+        part: "payload",
+        why: error.to_string(),
+    })?;
+    let (name, version) = match named.r#type.is_empty() {
+        true => (named.nats.r#type, named.nats.version),
+        false => (named.r#type, 1),
+    };
+    let Some(kind) = Kind::from_name(&name) else {
+        return Err(JwtError::Kind {
+            expected: None,
+            found: name,
+        });
+    };
+    match version {
+        1 | VERSION => Ok((kind, version)),
+        found => Err(JwtError::Version { found }),
+    }
+}
+
+fn object(part: &'static str, text: &str) -> Result<Map<String, Value>, JwtError> {
+    let json = decode(part, text)?;
+    // Go reads what is no UTF-8 as U+FFFD.
+    let json = String::from_utf8_lossy(&json);
+    serde_json::from_str(&json).map_err(|error| JwtError::Json {
+        part,
+        why: error.to_string(),
+    })
+}
+
+fn decode(part: &'static str, text: &str) -> Result<Vec<u8>, JwtError> {
+    BASE64
+        .decode(text.as_bytes())
+        .map_err(|_| JwtError::Base64 { part })
+}
