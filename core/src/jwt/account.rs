@@ -6,11 +6,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::body::{Body, Kind};
+use super::claims::Claims;
 use super::export::Export;
 use super::import::Import;
 use super::limit::Limit;
 use super::permissions::Permissions;
 use super::signing_key::{self, SigningKey};
+use super::validate::{self, Findings};
 
 /// The claims of an account: how much it may have, who signs its users, what it shares.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -78,6 +80,16 @@ impl AccountClaims {
 
 impl Body for AccountClaims {
     const KIND: Kind = Kind::Account;
+
+    fn settle(&mut self) {
+        if !self.limits.tiers.is_empty() {
+            self.limits.jetstream = JetStreamLimits::off();
+        }
+    }
+
+    fn check(claims: &Claims<Self>, findings: &mut Findings) {
+        validate::account::check(claims, findings);
+    }
 
     fn sort(&mut self) {
         self.imports

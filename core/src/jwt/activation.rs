@@ -4,7 +4,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::body::{Body, Kind};
+use super::claims::Claims;
 use super::export::Exported;
+use super::validate::{self, Findings};
 
 /// The claims of an activation: the account that signs it lets the account that is its subject import
 /// something.
@@ -27,4 +29,8 @@ pub struct ActivationClaims {
 
 impl Body for ActivationClaims {
     const KIND: Kind = Kind::Activation;
+
+    fn check(claims: &Claims<Self>, findings: &mut Findings) {
+        validate::activation::check(claims, findings);
+    }
 }

@@ -5,6 +5,8 @@ use std::fmt;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::claims::Claims;
+use super::validate::Findings;
 use crate::nkey::KeyKind;
 
 /// What a token is about.
@@ -71,4 +73,11 @@ pub trait Body: Clone + Serialize + DeserializeOwned {
 
     /// Brings lists into the order in which they are written.
     fn sort(&mut self) {}
+
+    /// Leaves out what servers leave out when they read such claims.
+    #[doc(hidden)]
+    fn settle(&mut self) {}
+
+    #[doc(hidden)]
+    fn check(claims: &Claims<Self>, findings: &mut Findings);
 }

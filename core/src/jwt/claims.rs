@@ -194,6 +194,8 @@ impl<B: Body> Claims<B> {
             nats.remove(name);
         }
         let envelope: Read = serde_json::from_value(Value::Object(payload))?;
+        let mut body: B = serde_json::from_value(Value::Object(nats))?;
+        body.settle();
         Ok(Self {
             audience: envelope.audience,
             expires: envelope.expires,
@@ -203,7 +205,7 @@ impl<B: Body> Claims<B> {
             name: envelope.name,
             not_before: envelope.not_before,
             subject: envelope.subject,
-            body: serde_json::from_value(Value::Object(nats))?,
+            body,
             tags: tags.unwrap_or_default(),
             other: envelope.other,
         })

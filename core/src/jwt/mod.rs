@@ -48,6 +48,7 @@ mod tests;
 mod token;
 mod user;
 mod v1;
+mod validate;
 
 pub use account::{
     AccountClaims, AccountLimits, Authorization, Destination, JetStreamLimits, Trace,
@@ -64,3 +65,4 @@ pub use permissions::{Networks, Permission, Permissions, Responses, TimeRange};
 pub use signing_key::{Scope, SigningKey};
 pub use token::{MAX_TOKEN_LEN, Token};
 pub use user::{UserClaims, UserLimits};
+pub use validate::{Finding, Level, ServerVersion};

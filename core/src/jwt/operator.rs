@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::body::{Body, Kind};
+use super::claims::Claims;
+use super::validate::{self, Findings};
 
 /// The claims of an operator: who may sign accounts, and where they are found.
 #[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
@@ -41,4 +43,8 @@ pub struct OperatorClaims {
 
 impl Body for OperatorClaims {
     const KIND: Kind = Kind::Operator;
+
+    fn check(claims: &Claims<Self>, findings: &mut Findings) {
+        validate::operator::check(claims, findings);
+    }
 }

@@ -142,10 +142,12 @@ fn full_account() -> Value {
         }],
         "limits": {
             "subs": 1, "data": 2, "payload": 3, "imports": 4, "exports": 5, "wildcards": true,
-            "disallow_bearer": true, "conn": 6, "leaf": 7, "mem_storage": 8, "disk_storage": 9,
-            "streams": 10, "consumer": 11, "max_ack_pending": 12, "mem_max_stream_bytes": 13,
-            "disk_max_stream_bytes": 14, "max_bytes_required": true,
-            "tiered_limits": { "R1": { "disk_storage": 1 }, "R3": {} },
+            "disallow_bearer": true, "conn": 6, "leaf": 7,
+            "tiered_limits": { "R1": {
+                "mem_storage": 8, "disk_storage": 9, "streams": 10, "consumer": 11,
+                "max_ack_pending": 12, "mem_max_stream_bytes": 13, "disk_max_stream_bytes": 14,
+                "max_bytes_required": true,
+            }, "R3": {} },
             "later": [1],
         },
         "signing_keys": [third, {
@@ -213,6 +215,23 @@ fn nothing_of_an_account_is_lost() {
     assert_eq!(written["nats"], expected);
     assert_eq!(written["later"], json!({ "a": 1 }));
     assert_eq!(Token::read(&text).expect("ours").claims(), Ok(claims));
+}
+
+#[test]
+fn limits_of_jetstream_are_by_tiers_or_for_all() {
+    let all = json!({ "limits": { "disk_storage": 5, "streams": 6 } });
+    let all = read_account(all).expect("valid").body.limits;
+    assert_eq!(
+        (all.jetstream.disk, all.jetstream.streams),
+        (Limit::at_most(5), Limit::at_most(6))
+    );
+    let tiers = json!({ "disk_storage": 5, "tiered_limits": { "R1": { "mem_storage": 1 } } });
+    let tiers = read_account(json!({ "limits": tiers }))
+        .expect("valid")
+        .body
+        .limits;
+    assert_eq!(tiers.jetstream, JetStreamLimits::off());
+    assert!(tiers.has_jetstream());
 }
 
 #[test]

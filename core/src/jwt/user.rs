@@ -4,8 +4,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::body::{Body, Kind};
+use super::claims::Claims;
 use super::limit::Limit;
 use super::permissions::{Networks, Permission, Responses, TimeRange};
+use super::validate::{self, Findings};
 
 /// The claims of a user: what it may do, and for which account it was signed.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -24,6 +26,10 @@ pub struct UserClaims {
 
 impl Body for UserClaims {
     const KIND: Kind = Kind::User;
+
+    fn check(claims: &Claims<Self>, findings: &mut Findings) {
+        validate::user::check(claims, findings);
+    }
 }
 
 /// What a user may do: of one user, or of all that a scoped key signs.

@@ -1,0 +1,171 @@
+//! What nats-server would refuse about claims.
+//!
+//! The rules are those of nats-io/jwt 2.8, of which every nats-server has one version built in. They
+//! are lenient in places where one would not expect it, and the checks here are as lenient: the aim is
+//! the server's verdict.
+
+pub(super) mod account;
+pub(super) mod activation;
+mod exchange;
+pub(super) mod operator;
+mod subject;
+#[cfg(test)]
+mod tests;
+mod url;
+pub(super) mod user;
+
+use std::fmt;
+
+use super::body::Body;
+use super::claims::Claims;
+use crate::time::Timestamp;
+
+/// The version of a nats-server, which decides which rules hold.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct ServerVersion {
+    /// The first number.
+    pub major: u32,
+    /// The second.
+    pub minor: u32,
+    /// The third.
+    pub patch: u32,
+}
+
+impl ServerVersion {
+    /// The version whose verdicts are tried.
+    pub const TRIED: Self = Self::new(2, 15, 1);
+
+    /// A version.
+    pub const fn new(major: u32, minor: u32, patch: u32) -> Self {
+        Self {
+            major,
+            minor,
+            patch,
+        }
+    }
+
+    /// Whether it has nats-io/jwt 2.8.0, before mappings and service imports were counted otherwise.
+    fn has_jwt_2_8_0(self) -> bool {
+        self < Self::new(2, 12, 6)
+    }
+}
+
+impl Default for ServerVersion {
+    fn default() -> Self {
+        Self::TRIED
+    }
+}
+
+impl fmt::Display for ServerVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}.{}", self.major, self.minor, self.patch)
+    }
+}
+
+/// How bad it is.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Level {
+    /// The server refuses such claims.
+    Error,
+    /// The server refuses them at this time.
+    Time,
+    /// The server takes them, and they may not do what they seem to.
+    Warning,
+}
+
+/// Something about claims that a server refuses or that is doubtful.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Finding {
+    /// How bad it is.
+    pub level: Level,
+    /// The stable code of this kind of finding.
+    pub code: &'static str,
+    /// Where it is, with the names of the fields in the token: `nats.exports[2].subject`.
+    pub path: String,
+    /// What is wrong, and what was expected.
+    pub text: String,
+}
+
+impl Finding {
+    /// Whether a server refuses claims with this finding.
+    pub fn is_refused(&self) -> bool {
+        self.level != Level::Warning
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.path, self.text)
+    }
+}
+
+/// What was found so far.
+#[derive(Debug)]
+pub struct Findings {
+    server: ServerVersion,
+    found: Vec<Finding>,
+}
+
+impl Findings {
+    fn add(&mut self, level: Level, code: &'static str, path: &str, text: impl Into<String>) {
+        self.found.push(Finding {
+            level,
+            code,
+            path: path.to_owned(),
+            text: text.into(),
+        });
+    }
+
+    pub(super) fn error(&mut self, code: &'static str, path: &str, text: impl Into<String>) {
+        self.add(Level::Error, code, path, text);
+    }
+
+    fn warning(&mut self, code: &'static str, path: &str, text: impl Into<String>) {
+        self.add(Level::Warning, code, path, text);
+    }
+
+    /// The time limits that every token may have. It ends behind its last second.
+    fn times(&mut self, expires: i64, not_before: i64, at: Timestamp) {
+        let now = seconds(at);
+        if expires > 0 && now > expires {
+            let text = format!("the token has ended at {}", second(expires));
+            self.add(Level::Time, "expired", "exp", text);
+        }
+        if not_before > 0 && not_before > now {
+            let text = format!("the token begins at {}", second(not_before));
+            self.add(Level::Time, "not-yet-valid", "nbf", text);
+        }
+    }
+}
+
+impl<B: Body> Claims<B> {
+    /// What a server of a version finds wrong with these claims alone, whoever has signed them; at a
+    /// time, or whenever.
+    pub fn findings(&self, server: ServerVersion, at: Option<Timestamp>) -> Vec<Finding> {
+        let mut findings = Findings {
+            server,
+            found: Vec::new(),
+        };
+        if let Some(at) = at {
+            findings.times(self.expires, self.not_before, at);
+        }
+        B::check(self, &mut findings);
+        findings.found
+    }
+}
+
+/// The whole seconds since 1970, as tokens have them.
+pub(super) fn seconds(at: Timestamp) -> i64 {
+    i64::try_from(at.micros() / 1_000_000).expect("years have four digits")
+}
+
+/// A second for people.
+fn second(number: i64) -> String {
+    let micros = u64::try_from(number)
+        .ok()
+        .and_then(|number| number.checked_mul(1_000_000));
+    match micros.map(Timestamp::from_micros) {
+        Some(Ok(at)) => at.to_string(),
+        _ => format!("second {number}"),
+    }
+}
