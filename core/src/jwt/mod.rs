@@ -34,6 +34,7 @@ mod account;
 mod activation;
 mod body;
 mod claims;
+mod effective;
 mod error;
 mod export;
 mod go_json;
@@ -43,6 +44,7 @@ mod limit;
 mod operator;
 mod permissions;
 mod signing_key;
+mod template;
 #[cfg(test)]
 mod tests;
 mod token;
@@ -56,6 +58,7 @@ pub use account::{
 pub use activation::ActivationClaims;
 pub use body::{Body, Kind};
 pub use claims::Claims;
+pub use effective::{Effective, Verdict};
 pub use error::JwtError;
 pub use export::{Export, Exported, Latency, Sampling};
 pub use import::Import;

@@ -36,7 +36,8 @@ impl Permissions {
 #[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Permission {
-    /// Subjects with wildcards; without this list, everything. An empty list allows no publishing.
+    /// Subjects with wildcards; without this list, everything. Where something is denied, an empty list
+    /// to publish to allows nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub allow: Option<Vec<String>>,
     /// Subjects with wildcards.

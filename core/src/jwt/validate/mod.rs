@@ -16,6 +16,8 @@ pub(super) mod user;
 
 use std::fmt;
 
+pub(super) use subject::{contains, is_valid};
+
 use super::body::Body;
 use super::claims::Claims;
 use crate::time::Timestamp;

@@ -29,7 +29,7 @@ pub(super) fn has_wildcards(subject: &str) -> bool {
 }
 
 /// How many tokens of it are `*`.
-pub(in crate::jwt) fn wildcards(subject: &str) -> usize {
+fn wildcards(subject: &str) -> usize {
     subject.split('.').filter(|token| *token == "*").count()
 }
 
