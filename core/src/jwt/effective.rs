@@ -49,7 +49,9 @@ impl Effective {
     ///
     /// Why the server refuses the user: its scope cannot be applied to it.
     pub fn of(user: &Claims<UserClaims>, account: &Claims<AccountClaims>) -> Result<Self, String> {
-        let limits = limits(user, account)?;
+        let keys = &account.body.signing_keys;
+        let signer = keys.iter().find(|key| key.key() == user.issuer);
+        let limits = limits(user, account, signer)?;
         let defaults = &account.body.default_permissions;
         let is_silent =
             limits.publish.is_empty() && limits.subscribe.is_empty() && limits.responses.is_none();
@@ -130,16 +132,12 @@ impl Effective {
     }
 }
 
-/// What a user's token says, or what the scope of its signer does.
+/// What a user's token says, or what the scope of the signing key does that has signed it.
 pub(super) fn limits(
     user: &Claims<UserClaims>,
     account: &Claims<AccountClaims>,
+    signer: Option<&SigningKey>,
 ) -> Result<UserLimits, String> {
-    let signer = account
-        .body
-        .signing_keys
-        .iter()
-        .find(|key| key.key() == user.issuer);
     let Some(scope) = signer.and_then(SigningKey::scope) else {
         return Ok(user.body.limits.clone());
     };

@@ -48,6 +48,7 @@ mod template;
 #[cfg(test)]
 mod tests;
 mod token;
+mod trust;
 mod user;
 mod v1;
 mod validate;
@@ -67,5 +68,6 @@ pub use operator::OperatorClaims;
 pub use permissions::{Networks, Permission, Permissions, Responses, TimeRange};
 pub use signing_key::{Scope, SigningKey};
 pub use token::{MAX_TOKEN_LEN, Token};
+pub use trust::{Login, Trust, login_findings};
 pub use user::{UserClaims, UserLimits};
 pub use validate::{Finding, Level, ServerVersion};

@@ -39,6 +39,7 @@ pub struct Token {
     version: i64,
     issuer: PublicKey,
     payload: Map<String, Value>,
+    len: usize,
 }
 
 impl Token {
@@ -83,6 +84,7 @@ impl Token {
             version,
             issuer,
             payload,
+            len: text.len(),
         })
     }
 
@@ -99,6 +101,11 @@ impl Token {
     /// Who has signed it.
     pub fn issuer(&self) -> PublicKey {
         self.issuer
+    }
+
+    /// Its length in bytes.
+    pub(super) fn len(&self) -> usize {
+        self.len
     }
 
     /// The payload: as it was signed, or, of version 1, as version 2 says the same.

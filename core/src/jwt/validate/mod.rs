@@ -15,8 +15,10 @@ mod url;
 pub(super) mod user;
 
 use std::fmt;
+use std::str::FromStr;
 
 pub(super) use subject::{contains, is_valid};
+pub(super) use user::{is_in_network, time_of_day};
 
 use super::body::Body;
 use super::claims::Claims;
@@ -55,6 +57,23 @@ impl ServerVersion {
 impl Default for ServerVersion {
     fn default() -> Self {
         Self::TRIED
+    }
+}
+
+impl FromStr for ServerVersion {
+    type Err = ();
+
+    /// Three numbers with full stops between them.
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let numbers: Vec<u32> = text
+            .split('.')
+            .map(str::parse)
+            .collect::<Result<_, _>>()
+            .map_err(|_| ())?;
+        match numbers[..] {
+            [major, minor, patch] => Ok(Self::new(major, minor, patch)),
+            _ => Err(()),
+        }
     }
 }
 
@@ -109,6 +128,25 @@ pub struct Findings {
 }
 
 impl Findings {
+    pub(super) fn new(server: ServerVersion) -> Self {
+        Self {
+            server,
+            found: Vec::new(),
+        }
+    }
+
+    pub(super) fn into_list(self) -> Vec<Finding> {
+        self.found
+    }
+
+    /// Takes what was found elsewhere, with the name of that place before its paths.
+    pub(super) fn extend(&mut self, place: &str, found: Vec<Finding>) {
+        self.found.extend(found.into_iter().map(|finding| Finding {
+            path: format!("{place}{}", finding.path),
+            ..finding
+        }));
+    }
+
     fn add(&mut self, level: Level, code: &'static str, path: &str, text: impl Into<String>) {
         self.found.push(Finding {
             level,
@@ -122,7 +160,11 @@ impl Findings {
         self.add(Level::Error, code, path, text);
     }
 
-    fn warning(&mut self, code: &'static str, path: &str, text: impl Into<String>) {
+    pub(super) fn time(&mut self, code: &'static str, path: &str, text: impl Into<String>) {
+        self.add(Level::Time, code, path, text);
+    }
+
+    pub(super) fn warning(&mut self, code: &'static str, path: &str, text: impl Into<String>) {
         self.add(Level::Warning, code, path, text);
     }
 
@@ -131,11 +173,11 @@ impl Findings {
         let now = seconds(at);
         if expires > 0 && now > expires {
             let text = format!("the token has ended at {}", second(expires));
-            self.add(Level::Time, "expired", "exp", text);
+            self.time("expired", "exp", text);
         }
         if not_before > 0 && not_before > now {
             let text = format!("the token begins at {}", second(not_before));
-            self.add(Level::Time, "not-yet-valid", "nbf", text);
+            self.time("not-yet-valid", "nbf", text);
         }
     }
 }
@@ -144,15 +186,12 @@ impl<B: Body> Claims<B> {
     /// What a server of a version finds wrong with these claims alone, whoever has signed them; at a
     /// time, or whenever.
     pub fn findings(&self, server: ServerVersion, at: Option<Timestamp>) -> Vec<Finding> {
-        let mut findings = Findings {
-            server,
-            found: Vec::new(),
-        };
+        let mut findings = Findings::new(server);
         if let Some(at) = at {
             findings.times(self.expires, self.not_before, at);
         }
         B::check(self, &mut findings);
-        findings.found
+        findings.into_list()
     }
 }
 

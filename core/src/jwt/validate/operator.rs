@@ -1,8 +1,8 @@
 //! What tools refuse about an operator's claims. Servers look at less: at the keys alone.
 
-use super::Findings;
 use super::url::Url;
 use super::user::check_account;
+use super::{Findings, ServerVersion};
 use crate::jwt::claims::Claims;
 use crate::jwt::operator::OperatorClaims;
 use crate::nkey::{KeyKind, PublicKey};
@@ -43,7 +43,7 @@ pub(in crate::jwt) fn check(claims: &Claims<OperatorClaims>, findings: &mut Find
     }
     check_account(system_account, "nats.system_account", findings);
     let version = assert_server_version;
-    if !version.is_empty() && !is_version(version) {
+    if !version.is_empty() && version.parse::<ServerVersion>().is_err() {
         let text = format!("expected a version such as `2.12.14`, found `{version}`");
         findings.error("version-invalid", "nats.assert_server_version", text);
     }
@@ -56,9 +56,4 @@ fn is_service(text: &str) -> bool {
     };
     let scheme = url.scheme.to_ascii_lowercase();
     !url.has_user && url.path.is_empty() && ["nats", "tls", "ws", "wss"].contains(&scheme.as_str())
-}
-
-fn is_version(text: &str) -> bool {
-    let numbers: Vec<_> = text.split('.').map(str::parse::<u32>).collect();
-    numbers.len() == 3 && numbers.iter().all(Result::is_ok)
 }

@@ -17,14 +17,14 @@ pub(in crate::jwt) fn check(claims: &Claims<UserClaims>, findings: &mut Findings
     check_permission(&limits.subscribe, "nats.sub", true, findings);
     check_permission(&limits.publish, "nats.pub", false, findings);
     for (at, network) in limits.sources.0.iter().enumerate() {
-        if !is_network(network) {
+        if network_of(network).is_none() {
             let text = format!("expected a network such as `10.0.0.0/8`, found `{network}`");
             findings.error("network-invalid", &format!("nats.src[{at}]"), text);
         }
     }
     for (at, TimeRange { start, end, .. }) in limits.times.iter().enumerate() {
         for (name, time) in [("start", start), ("end", end)] {
-            if !is_time(time) {
+            if time_of_day(time).is_none() {
                 let text = format!("expected a time such as `09:00:00`, found `{time}`");
                 findings.error(
                     "time-of-day-invalid",
@@ -88,42 +88,52 @@ fn check_entry(entry: &str, path: &str, may_have_queue: bool, findings: &mut Fin
     }
 }
 
-/// An address and the length of its prefix, as Go's `net.ParseCIDR` takes it.
-fn is_network(text: &str) -> bool {
-    let Some((address, length)) = text.split_once('/') else {
-        return false;
+/// Whether an address is in a network; `None` if that is none.
+pub(in crate::jwt) fn is_in_network(address: IpAddr, network: &str) -> Option<bool> {
+    let (network, length) = network_of(network)?;
+    let bits = |address: IpAddr| match address.to_canonical() {
+        IpAddr::V4(address) => (u128::from(address.to_bits()) << 96, 32),
+        IpAddr::V6(address) => (address.to_bits(), 128),
     };
-    let Ok(address) = address.parse::<IpAddr>() else {
-        return false;
+    let ((address, size), (network_bits, network_size)) = (bits(address), bits(network));
+    // An IPv4 network that is written as an IPv6 one has the longer prefix.
+    let length = match network.is_ipv6() && network_size == 32 {
+        true => length.saturating_sub(96),
+        false => length,
     };
-    let most = if address.is_ipv4() { 32 } else { 128 };
-    !length.is_empty()
-        && length.bytes().all(|byte| byte.is_ascii_digit())
-        && length.parse::<u32>().is_ok_and(|length| length <= most)
+    let mask = u128::MAX.checked_shl(128 - length).unwrap_or(0);
+    Some(size == network_size && (address ^ network_bits) & mask == 0)
 }
 
-/// Hour, minute and second as Go's `time.Parse` takes them: an hour of one digit too, and a fraction of
-/// a second behind a point or a comma.
-fn is_time(text: &str) -> bool {
+/// An address and the length of its prefix, as Go's `net.ParseCIDR` takes it.
+fn network_of(text: &str) -> Option<(IpAddr, u32)> {
+    let (address, length) = text.split_once('/')?;
+    let address: IpAddr = address.parse().ok()?;
+    let most = if address.is_ipv4() { 32 } else { 128 };
+    let is_number = !length.is_empty() && length.bytes().all(|byte| byte.is_ascii_digit());
+    let length: u32 = length.parse().ok()?;
+    (is_number && length <= most).then_some((address, length))
+}
+
+/// The second of the day, of a time as Go's `time.Parse` takes it: an hour of one digit too, and a
+/// fraction of a second, which counts for nothing, behind a point or a comma.
+pub(in crate::jwt) fn time_of_day(text: &str) -> Option<i64> {
     let parts: Vec<&str> = text.splitn(3, ':').collect();
     let [hour, minute, second] = parts[..] else {
-        return false;
+        return None;
     };
-    let (second, fraction) = match second.find(['.', ',']) {
-        Some(at) => (&second[..at], Some(&second[at + 1..])),
-        None => (second, None),
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let second = match second.split_once(['.', ',']) {
+        Some((second, fraction)) => is_number(fraction).then_some(second)?,
+        None => second,
     };
-    let is_number = |text: &str, lengths: &[usize], most: u32| {
-        lengths.contains(&text.len())
-            && text.bytes().all(|byte| byte.is_ascii_digit())
-            && text.parse::<u32>().is_ok_and(|number| number <= most)
+    let number = |text: &str, lengths: &[usize], most: i64| {
+        let is_valid = is_number(text) && lengths.contains(&text.len());
+        let number = is_valid.then(|| text.parse::<i64>().ok()).flatten();
+        number.filter(|number| *number <= most)
     };
-    let is_fraction =
-        |digits: &str| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
-    is_number(hour, &[1, 2], 23)
-        && is_number(minute, &[2], 59)
-        && is_number(second, &[2], 59)
-        && fraction.is_none_or(is_fraction)
+    let hour = number(hour, &[1, 2], 23)?;
+    Some((hour * 60 + number(minute, &[2], 59)?) * 60 + number(second, &[2], 59)?)
 }
 
 /// What may be the name of a zone. Whether it is one, the server's own list decides.
