@@ -179,6 +179,9 @@ pub fn login_findings(
         findings.warning("token-long", "", text);
     }
     findings.extend("", claims.findings(server, Some(login.at)));
+    if claims.expires < 0 || claims.expires == seconds(login.at) {
+        findings.time("expired", "exp", "who logs in is thrown out at once");
+    }
     findings.extend("account: ", account.findings_for(trust, server, login.at));
     check_signer(user, &claims, account, trust, &mut findings);
     match effective::limits(&claims, account, account_signer(&claims, account, trust)) {
