@@ -4,6 +4,7 @@
 //! on mutations of them. Most laws say that what is read is written back the same.
 
 mod columns;
+mod identity;
 
 use std::error::Error;
 
@@ -20,6 +21,7 @@ use cim_host::import::rows::Rows;
 use cim_host::import::{self, ImportError, Mapping};
 
 pub use columns::columns;
+pub use identity::{claims, creds, nkeys, tokens};
 
 use crate::random::Random;
 
@@ -27,17 +29,21 @@ use crate::random::Random;
 pub type Target = fn(&[u8]);
 
 /// All functions, by the names of their targets.
-pub const TARGETS: [(&str, Target); 10] = [
+pub const TARGETS: [(&str, Target); 14] = [
     ("blocks", blocks),
+    ("claims", claims),
     ("columns", columns),
+    ("creds", creds),
     ("csv", csv),
     ("exports", exports),
     ("filters", filters),
     ("headers", headers),
     ("jsonl", jsonl),
+    ("nkeys", nkeys),
     ("subjects", subjects),
     ("templates", templates),
     ("timestamps", timestamps),
+    ("tokens", tokens),
 ];
 
 /// Blocks: one block has one event, and an event that its block, its CID and its message agree on.
