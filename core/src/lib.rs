@@ -19,7 +19,8 @@
 //! (what proves it) · [`version`] (numbers of a history) · [`append`] (what a store may answer) ·
 //! [`aggregate`] (decide, evolve, fold) · [`upcast`] (old schemas read as new ones) · [`export`]
 //! (the file that anyone can verify) · [`projection`] (events become documents) · [`policy`]
-//! (retries and circuit breakers).
+//! (retries and circuit breakers) · with the feature `identity`, `nkey`, `jwt` and `creds` (who may do
+//! what on NATS).
 
 #![warn(missing_docs)]
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::body::{Body, Kind};
 use super::claims::Claims;
@@ -58,7 +58,7 @@ pub struct AccountClaims {
     pub info_url: String,
     /// Fields that this version does not know, kept as they are.
     #[serde(flatten)]
-    pub other: Map<String, Value>,
+    pub other: BTreeMap<String, Value>,
 }
 
 impl AccountClaims {
@@ -163,7 +163,7 @@ pub struct AccountLimits {
     pub tiers: BTreeMap<String, JetStreamLimits>,
     /// Fields that this version does not know, kept as they are.
     #[serde(flatten)]
-    pub other: Map<String, Value>,
+    pub other: BTreeMap<String, Value>,
 }
 
 impl Default for AccountLimits {
@@ -198,7 +198,7 @@ impl AccountLimits {
             leaf_nodes: Limit::ZERO,
             jetstream: JetStreamLimits::off(),
             tiers: BTreeMap::new(),
-            other: Map::new(),
+            other: BTreeMap::new(),
         }
     }
 
@@ -308,7 +308,7 @@ pub struct Destination {
     pub cluster: String,
     /// Fields that this version does not know, kept as they are.
     #[serde(flatten)]
-    pub other: Map<String, Value>,
+    pub other: BTreeMap<String, Value>,
 }
 
 fn is_zero(weight: &u8) -> bool {
@@ -330,7 +330,7 @@ pub struct Authorization {
     pub xkey: String,
     /// Fields that this version does not know, kept as they are.
     #[serde(flatten)]
-    pub other: Map<String, Value>,
+    pub other: BTreeMap<String, Value>,
 }
 
 /// Where traces of messages go.
@@ -345,5 +345,5 @@ pub struct Trace {
     pub sampling: i64,
     /// Fields that this version does not know, kept as they are.
     #[serde(flatten)]
-    pub other: Map<String, Value>,
+    pub other: BTreeMap<String, Value>,
 }

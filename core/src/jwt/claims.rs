@@ -1,5 +1,7 @@
 //! The envelope of all claims, and how they are signed.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha512_256};
@@ -34,7 +36,7 @@ pub struct Claims<B> {
     /// Words that tools find it by; servers find `name:value` in the permissions of scopes.
     pub tags: Vec<String>,
     /// Fields of the envelope that this version does not know, kept as they are.
-    pub other: Map<String, Value>,
+    pub other: BTreeMap<String, Value>,
 }
 
 impl<B: Body> Claims<B> {
@@ -51,7 +53,7 @@ impl<B: Body> Claims<B> {
             subject: subject.to_string(),
             body,
             tags: Vec::new(),
-            other: Map::new(),
+            other: BTreeMap::new(),
         }
     }
 
@@ -132,7 +134,7 @@ struct Written<'a, B> {
     envelope: Envelope<'a>,
     nats: WrittenBody<'a, B>,
     #[serde(flatten)]
-    other: &'a Map<String, Value>,
+    other: &'a BTreeMap<String, Value>,
 }
 
 #[derive(Serialize)]
@@ -181,7 +183,7 @@ struct Read {
     #[serde(rename = "sub")]
     subject: String,
     #[serde(flatten)]
-    other: Map<String, Value>,
+    other: BTreeMap<String, Value>,
 }
 
 impl<B: Body> Claims<B> {

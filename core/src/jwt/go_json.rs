@@ -52,10 +52,11 @@ mod tests {
 
     #[test]
     fn is_as_go_writes_it() {
-        let json = to_vec(&serde_json::json!({
-            "z": ["foo.>", "a<b&c", "\u{2028}\u{2029}ü\"\\\n\u{1}"],
-            "a&b": true,
-        }));
+        let texts = ["foo.>", "a<b&c", "\u{2028}\u{2029}ü\"\\\n\u{1}"];
+        let json = to_vec(&std::collections::BTreeMap::from([
+            ("z", serde_json::json!(texts)),
+            ("a&b", serde_json::json!(true)),
+        ]));
         let expected =
             r#"{"a\u0026b":true,"z":["foo.\u003e","a\u003cb\u0026c","\u2028\u2029ü\"\\\n\u0001"]}"#;
         assert_eq!(String::from_utf8_lossy(&json), expected);

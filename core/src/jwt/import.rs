@@ -1,7 +1,9 @@
 //! What an account takes from others.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::export::Exported;
 use crate::nkey::PublicKey;
@@ -39,7 +41,7 @@ pub struct Import {
     pub allows_trace: bool,
     /// Fields that this version does not know, kept as they are.
     #[serde(flatten)]
-    pub other: Map<String, Value>,
+    pub other: BTreeMap<String, Value>,
 }
 
 impl Import {

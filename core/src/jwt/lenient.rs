@@ -105,6 +105,9 @@ pub(super) fn fields(found: Map<String, Value>) -> Map<String, Value> {
 }
 
 fn folded(found: Map<String, Value>, is_map: bool) -> Map<String, Value> {
+    // In one order, whether or not the map keeps the one in which they stood.
+    let mut found: Vec<_> = found.into_iter().collect();
+    found.sort_by(|(one, _), (other, _)| one.cmp(other));
     let mut seen_fields = Map::new();
     for (name, value) in found {
         if value.is_null() {

@@ -1,7 +1,9 @@
 //! What an operator's token says.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::body::{Body, Kind};
 use super::claims::Claims;
@@ -38,7 +40,7 @@ pub struct OperatorClaims {
     pub is_strict: bool,
     /// Fields that this version does not know, kept as they are.
     #[serde(flatten)]
-    pub other: Map<String, Value>,
+    pub other: BTreeMap<String, Value>,
 }
 
 impl Body for OperatorClaims {

@@ -1,9 +1,10 @@
 //! What a user may publish and subscribe to.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 /// What a user may publish and subscribe to, as tokens say it: `pub`, `sub` and `resp`.
 ///
@@ -22,7 +23,7 @@ pub struct Permissions {
     pub responses: Option<Responses>,
     /// Fields that this version does not know, kept as they are.
     #[serde(flatten)]
-    pub other: Map<String, Value>,
+    pub other: BTreeMap<String, Value>,
 }
 
 impl Permissions {
@@ -45,7 +46,7 @@ pub struct Permission {
     pub deny: Vec<String>,
     /// Fields that this version does not know, kept as they are.
     #[serde(flatten)]
-    pub other: Map<String, Value>,
+    pub other: BTreeMap<String, Value>,
 }
 
 impl Permission {
@@ -81,7 +82,7 @@ pub struct Responses {
     pub ttl: i64,
     /// Fields that this version does not know, kept as they are.
     #[serde(flatten)]
-    pub other: Map<String, Value>,
+    pub other: BTreeMap<String, Value>,
 }
 
 impl Responses {
@@ -90,7 +91,7 @@ impl Responses {
         Self {
             max: i32::try_from(max).unwrap_or(i32::MAX),
             ttl: i64::try_from(ttl.as_nanos()).unwrap_or(i64::MAX),
-            other: Map::new(),
+            other: BTreeMap::new(),
         }
     }
 }
@@ -108,7 +109,7 @@ pub struct TimeRange {
     pub end: String,
     /// Fields that this version does not know, kept as they are.
     #[serde(flatten)]
-    pub other: Map<String, Value>,
+    pub other: BTreeMap<String, Value>,
 }
 
 /// Networks, each an address and the length of its prefix: `192.168.0.0/16`.

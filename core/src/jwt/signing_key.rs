@@ -1,8 +1,10 @@
 //! Keys that sign users for an account.
 
+use std::collections::BTreeMap;
+
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::limit::Limit;
 use super::user::UserLimits;
@@ -53,7 +55,7 @@ pub struct Scope {
     pub description: String,
     /// Fields that this version does not know, kept as they are.
     #[serde(flatten)]
-    pub other: Map<String, Value>,
+    pub other: BTreeMap<String, Value>,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
@@ -71,7 +73,7 @@ impl Scope {
             role: role.to_owned(),
             template,
             description: String::new(),
-            other: Map::new(),
+            other: BTreeMap::new(),
         }
     }
 }
@@ -111,8 +113,8 @@ pub(super) fn list<'de, D: Deserializer<'de>>(
 /// is written.
 mod template {
     use serde::de::Error as _;
-    use serde::ser::Error as _;
-    use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer};
+    use serde::ser::SerializeMap as _;
+    use serde::{Deserialize as _, Deserializer, Serializer};
     use serde_json::Value;
 
     use super::{Limit, UserLimits};
@@ -123,28 +125,61 @@ mod template {
         template: &UserLimits,
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
-        let mut value = serde_json::to_value(template).map_err(S::Error::custom)?;
-        fill(&mut value, Limit::ZERO);
-        value.serialize(serializer)
+        let UserLimits {
+            publish,
+            subscribe,
+            responses,
+            sources,
+            times,
+            times_location,
+            subscriptions,
+            data,
+            payload,
+            is_bearer,
+            needs_proxy,
+            connection_types,
+        } = template;
+        let mut fields = serializer.serialize_map(None)?;
+        fields.serialize_entry("pub", publish)?;
+        fields.serialize_entry("sub", subscribe)?;
+        if let Some(responses) = responses {
+            fields.serialize_entry("resp", responses)?;
+        }
+        if !sources.is_empty() {
+            fields.serialize_entry("src", sources)?;
+        }
+        if !times.is_empty() {
+            fields.serialize_entry("times", times)?;
+        }
+        if !times_location.is_empty() {
+            fields.serialize_entry("times_location", times_location)?;
+        }
+        for (name, number) in NUMBERS.into_iter().zip([subscriptions, data, payload]) {
+            fields.serialize_entry(name, number)?;
+        }
+        for (name, is_so) in [("bearer_token", is_bearer), ("proxy_required", needs_proxy)] {
+            if *is_so {
+                fields.serialize_entry(name, is_so)?;
+            }
+        }
+        if !connection_types.is_empty() {
+            fields.serialize_entry("allowed_connection_types", connection_types)?;
+        }
+        fields.end()
     }
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(
         deserializer: D,
     ) -> Result<UserLimits, D::Error> {
         let mut value = Value::deserialize(deserializer)?;
-        fill(&mut value, Limit::UNLIMITED);
-        serde_json::from_value(value).map_err(D::Error::custom)
-    }
-
-    fn fill(value: &mut Value, absent: Limit) {
-        let Value::Object(fields) = value else {
-            return;
-        };
-        for name in NUMBERS {
-            let number = fields.entry(name).or_insert(Value::Null);
-            if number.is_null() {
-                *number = absent.get().into();
+        if let Value::Object(fields) = &mut value {
+            for name in NUMBERS {
+                let number = fields.entry(name).or_insert(Value::Null);
+                if number.is_null() {
+                    *number = Limit::UNLIMITED.get().into();
+                }
             }
         }
+        serde_json::from_value(value).map_err(D::Error::custom)
     }
 }

@@ -217,6 +217,31 @@ fn nothing_of_an_account_is_lost() {
     assert_eq!(Token::read(&text).expect("ours").claims(), Ok(claims));
 }
 
+/// Whichever order the maps of serde_json keep, which a feature of another crate decides.
+#[test]
+fn an_account_has_one_text() {
+    let mut claims = read_account(full_account()).expect("valid");
+    if let SigningKey::Scoped(scope) = &mut claims.body.signing_keys[0] {
+        scope.template.times = vec![TimeRange {
+            start: "09:00:00".to_owned(),
+            end: "17:00:00".to_owned(),
+            ..TimeRange::default()
+        }];
+        scope.template.is_bearer = true;
+    }
+    let later = json!({ "z": 1, "a": { "y": 1, "b": 2 } });
+    claims.other.insert("z".to_owned(), 1.into());
+    claims.other.insert("a".to_owned(), later["z"].clone());
+    let token = claims
+        .sign(&seed(KeyKind::Operator, 1), now())
+        .expect("an operator");
+    let digest = blake3::hash(token.as_bytes());
+    assert_eq!(
+        digest.to_hex().as_str(),
+        "ea40ecb1b61b3e791537bb4d7d72153d7ee4d4c5a7cec52fda597469909b2ccc"
+    );
+}
+
 #[test]
 fn limits_of_jetstream_are_by_tiers_or_for_all() {
     let all = json!({ "limits": { "disk_storage": 5, "streams": 6 } });

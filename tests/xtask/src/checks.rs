@@ -55,7 +55,9 @@ fn steps(workspace: &Workspace) -> Vec<Step<'_>> {
         Step::new(
             "core-wasm",
             "unit tests of the core, in WebAssembly",
-            move || cargo("test --locked --package cim-core --lib --target wasm32-wasip1").run(),
+            move || {
+                cargo("test --locked --package cim-core --lib --features identity --target wasm32-wasip1").run()
+            },
         ),
         Step::new(
             "core-imports",
