@@ -56,6 +56,16 @@ impl Trust {
     }
 }
 
+impl Trust {
+    /// Whoever has signed an account, where the operator is not known.
+    pub fn of_whoever_signed(account: &Claims<AccountClaims>) -> Self {
+        Self {
+            keys: BTreeSet::from([account.issuer.clone()]),
+            is_strict: false,
+        }
+    }
+}
+
 impl Claims<OperatorClaims> {
     /// Why a server of a version would not start with this operator. It looks at less than
     /// [`findings`](Self::findings) does, not at times either.

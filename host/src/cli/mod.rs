@@ -15,6 +15,8 @@ mod import;
 mod init;
 #[cfg(feature = "jetstream")]
 mod jetstream;
+#[cfg(feature = "identity")]
+mod keys;
 #[cfg(feature = "jetstream")]
 mod nats;
 mod output;
@@ -133,6 +135,13 @@ enum Command {
     #[cfg(feature = "jetstream")]
     #[command(subcommand, after_help = "Example:\n  cim consumer list CIM-EVENTS")]
     Consumer(jetstream::Consumer),
+    /// Look at the identities of NATS: operators, accounts, users
+    #[cfg(feature = "identity")]
+    #[command(
+        subcommand,
+        after_help = "Example:\n  cim keys jwt validate user.creds"
+    )]
+    Keys(keys::Keys),
     /// Print a completion script for a shell
     #[command(
         after_help = "Example:\n  cim completion bash > ~/.local/share/bash-completion/completions/cim"
@@ -242,6 +251,8 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Stream(command) => command.run(&find()?, &mut out).await?,
         #[cfg(feature = "jetstream")]
         Command::Consumer(command) => command.run(&find()?, &mut out).await?,
+        #[cfg(feature = "identity")]
+        Command::Keys(command) => command.run(&mut out)?,
         Command::Completion { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "cim", &mut script);
