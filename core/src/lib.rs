@@ -20,7 +20,7 @@
 //! [`aggregate`] (decide, evolve, fold) · [`upcast`] (old schemas read as new ones) · [`export`]
 //! (the file that anyone can verify) · [`projection`] (events become documents) · [`policy`]
 //! (retries and circuit breakers) · with the feature `identity`, `nkey`, `jwt` and `creds` (who may do
-//! what on NATS).
+//! what on NATS) · [`domain`] (aggregates whose rules are ours).
 
 #![warn(missing_docs)]
 
@@ -30,6 +30,7 @@ pub mod chain;
 pub mod cid;
 #[cfg(feature = "identity")]
 pub mod creds;
+pub mod domain;
 pub mod event;
 pub mod export;
 pub mod headers;

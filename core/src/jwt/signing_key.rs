@@ -87,6 +87,19 @@ impl Serialize for SigningKey {
     }
 }
 
+impl<'de> Deserialize<'de> for SigningKey {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match Value::deserialize(deserializer)? {
+            Value::String(key) => Ok(Self::Plain(key)),
+            scope @ Value::Object(_) => {
+                let scope = serde_json::from_value(scope).map_err(D::Error::custom)?;
+                Ok(Self::Scoped(Box::new(scope)))
+            }
+            _ => Err(D::Error::custom("expected a key or a scope")),
+        }
+    }
+}
+
 /// The keys of a list, sorted. Of one key that stands there twice, the last one counts; what is
 /// neither a text nor an object is passed over, as nats-server does.
 pub(super) fn list<'de, D: Deserializer<'de>>(
@@ -94,14 +107,10 @@ pub(super) fn list<'de, D: Deserializer<'de>>(
 ) -> Result<Vec<SigningKey>, D::Error> {
     let mut keys: Vec<SigningKey> = Vec::new();
     for value in Vec::<Value>::deserialize(deserializer)? {
-        let key = match value {
-            Value::String(key) => SigningKey::Plain(key),
-            Value::Object(_) => {
-                let scope = serde_json::from_value(value).map_err(D::Error::custom)?;
-                SigningKey::Scoped(Box::new(scope))
-            }
-            _ => continue,
-        };
+        if !value.is_string() && !value.is_object() {
+            continue;
+        }
+        let key: SigningKey = serde_json::from_value(value).map_err(D::Error::custom)?;
         keys.retain(|known| known.key() != key.key());
         keys.push(key);
     }
