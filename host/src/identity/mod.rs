@@ -1,4 +1,19 @@
-//! What people need around the identities of NATS beside keys and tokens themselves, which are
-//! [`cim_core::nkey`], [`cim_core::jwt`] and [`cim_core::creds`].
+//! Operators, accounts and users of NATS: made, changed and kept, without another program.
+//!
+//! In reading order: [`keystore`] (the seeds, durable before the events that name them) ·
+//! [`Identities`] (all of one event store; a change is decided on a [`Draft`]) · [`server_config`] (what
+//! nats-server runs with).
 
+mod draft;
+mod error;
+mod files;
+mod identities;
+pub mod keystore;
 pub mod server_config;
+mod signing;
+#[cfg(test)]
+mod tests;
+
+pub use draft::{Change, Draft};
+pub use error::IdentityError;
+pub use identities::{Identities, namespace_beside};

@@ -12,6 +12,7 @@
 mod account;
 mod directory;
 mod key;
+mod lookup;
 mod operator;
 mod refusal;
 #[cfg(test)]
@@ -21,6 +22,7 @@ mod user;
 pub use account::{Account, AccountCommand, AccountEvent, AccountRef, AccountState, Push};
 pub use directory::{Directory, Entry, UnreadableEvent};
 pub use key::{Key, KeyCommand, KeyEvent, KeyFacts, KeyRole, KeyState};
+pub use lookup::LookupError;
 pub use operator::{Operator, OperatorCommand, OperatorEvent, OperatorRef, OperatorState};
 pub use refusal::Refusal;
 pub use user::{Issued, User, UserCommand, UserEvent, UserState};
