@@ -1,0 +1,264 @@
+//! A private folder that one process at a time works in, and files in it that are whole or absent.
+
+use std::fs::{self, File, Metadata, OpenOptions, TryLockError};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
+
+use zeroize::Zeroizing;
+
+use super::error::{KeystoreError, Unsafe};
+use crate::identity::files::{self, Opened};
+
+/// A private folder. Others wait for it until this is dropped.
+#[derive(Debug)]
+pub(super) struct Folder {
+    path: PathBuf,
+    /// Locked as long as it is open.
+    _lock: File,
+}
+
+impl Folder {
+    /// Makes a folder, if there is none, and opens it.
+    pub(super) fn create(path: &Path) -> Result<Self, KeystoreError> {
+        let absent: Vec<&Path> = path
+            .ancestors()
+            .take_while(|path| is_absent(path))
+            .collect();
+        make(path).map_err(KeystoreError::io("making", path))?;
+        for made in absent {
+            let above = made.parent().filter(|above| !above.as_os_str().is_empty());
+            sync(above.unwrap_or(Path::new(".")))?;
+        }
+        Self::open(path)
+    }
+
+    /// Opens a folder, once no other process has it open.
+    pub(super) fn open(path: &Path) -> Result<Self, KeystoreError> {
+        if !exists(path)? {
+            return Err(KeystoreError::NotFound {
+                folder: path.to_owned(),
+            });
+        }
+        let folder = Self {
+            path: path.to_owned(),
+            _lock: locked(path)?,
+        };
+        // A process that crashed has left them; the lock says that none is writing now.
+        for name in folder.names()? {
+            if name.starts_with(UNFINISHED) {
+                folder.remove(&name)?;
+            }
+        }
+        Ok(folder)
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn path_of(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    /// The names of what is in the folder; those that are no text are none of ours.
+    pub(super) fn names(&self) -> Result<Vec<String>, KeystoreError> {
+        let error = || KeystoreError::io("listing", &self.path);
+        let mut names = Vec::new();
+        for entry in fs::read_dir(&self.path).map_err(error())? {
+            let name = entry.map_err(error())?.file_name();
+            names.extend(name.into_string().ok());
+        }
+        names.sort();
+        Ok(names)
+    }
+
+    /// Reads a private file of at most `longest` bytes, `None` when there is none.
+    pub(super) fn read(
+        &self,
+        name: &str,
+        longest: usize,
+    ) -> Result<Option<Zeroizing<Vec<u8>>>, KeystoreError> {
+        let path = self.path_of(name);
+        let error = || KeystoreError::io("reading", &path);
+        let Some((file, _)) = private(&path, files::open(&path).map_err(error())?)? else {
+            return Ok(None);
+        };
+        let bytes = files::read(&file, longest).map_err(error())?;
+        let too_long = || format!("expected at most {longest} bytes, found more");
+        match bytes {
+            Some(bytes) => Ok(Some(bytes)),
+            None => Err(KeystoreError::malformed(&path, too_long())),
+        }
+    }
+
+    /// Writes a private file in the place of one that may be there. It is durable then.
+    pub(super) fn write(&self, name: &str, bytes: &[u8]) -> Result<(), KeystoreError> {
+        let path = self.path_of(name);
+        let unfinished = self.path_of(&format!("{UNFINISHED}{name}"));
+        let written = delete(&unfinished)
+            .and_then(|()| write_new(&unfinished, bytes))
+            .and_then(|()| fs::rename(&unfinished, &path));
+        if let Err(source) = written {
+            // If this fails as well, the next one who opens the folder does it.
+            let _ = delete(&unfinished);
+            return Err(KeystoreError::io("writing", &path)(source));
+        }
+        sync(&self.path)
+    }
+
+    /// Removes a file, if it is there.
+    pub(super) fn remove(&self, name: &str) -> Result<(), KeystoreError> {
+        let path = self.path_of(name);
+        delete(&path).map_err(KeystoreError::io("removing", &path))?;
+        sync(&self.path)
+    }
+}
+
+/// Whether there is a folder, which must be private then.
+pub(super) fn exists(path: &Path) -> Result<bool, KeystoreError> {
+    let metadata = match fs::symlink_metadata(path) {
+        Ok(metadata) => metadata,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(KeystoreError::io("examining", path)(error)),
+    };
+    if metadata.is_symlink() {
+        return Err(KeystoreError::not_safe(path, Unsafe::Link));
+    }
+    if !metadata.is_dir() {
+        let expected = "a folder";
+        return Err(KeystoreError::not_safe(path, Unsafe::Type { expected }));
+    }
+    check(path, &metadata, 0o700)?;
+    Ok(true)
+}
+
+/// Whether anything stands there.
+pub(super) fn has(path: &Path) -> Result<bool, KeystoreError> {
+    match fs::symlink_metadata(path) {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(KeystoreError::io("examining", path)(error)),
+    }
+}
+
+/// Takes the folder for this process.
+fn locked(folder: &Path) -> Result<File, KeystoreError> {
+    let path = folder.join("lock");
+    let error = || KeystoreError::io("locking", &path);
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    let opened = files::open_with(&path, only_ours(&mut options)).map_err(error())?;
+    let Some((lock, _)) = private(&path, opened)? else {
+        return Err(error()(io::ErrorKind::NotFound.into()));
+    };
+    for _ in 0..LOCK_TRIES {
+        match lock.try_lock() {
+            Ok(()) => return Ok(lock),
+            Err(TryLockError::WouldBlock) => thread::sleep(LOCK_WAIT),
+            Err(TryLockError::Error(source)) => return Err(error()(source)),
+        }
+    }
+    Err(KeystoreError::Busy {
+        folder: folder.to_owned(),
+    })
+}
+
+/// A file that was opened, if it is a private one; `None` when there is none.
+fn private(path: &Path, opened: Opened) -> Result<Option<(File, Metadata)>, KeystoreError> {
+    match opened {
+        Opened::Absent => Ok(None),
+        Opened::Link => Err(KeystoreError::not_safe(path, Unsafe::Link)),
+        Opened::NotAFile => {
+            let expected = "a file";
+            Err(KeystoreError::not_safe(path, Unsafe::Type { expected }))
+        }
+        Opened::File(file, metadata) => {
+            check(path, &metadata, 0o600)?;
+            Ok(Some((file, metadata)))
+        }
+    }
+}
+
+/// Refuses what others may use or reach. `expected` is the mode to tell.
+#[cfg(unix)]
+fn check(path: &Path, metadata: &Metadata, expected: u32) -> Result<(), KeystoreError> {
+    use std::os::unix::fs::MetadataExt as _;
+
+    let fault = |fault| Err(KeystoreError::not_safe(path, fault));
+    let ours = rustix::process::geteuid().as_raw();
+    if metadata.uid() != ours {
+        return fault(Unsafe::Owner {
+            expected: ours,
+            found: metadata.uid(),
+        });
+    }
+    let found = metadata.mode() & 0o7777;
+    if found & 0o077 != 0 {
+        return fault(Unsafe::Mode { expected, found });
+    }
+    // Folders have one name for each folder in them.
+    if metadata.is_file() && metadata.nlink() > 1 {
+        let found = metadata.nlink();
+        return fault(Unsafe::HardLinks { found });
+    }
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn check(_: &Path, _: &Metadata, _: u32) -> Result<(), KeystoreError> {
+    Ok(())
+}
+
+fn is_absent(path: &Path) -> bool {
+    // The empty path is what stands above a relative one.
+    !path.as_os_str().is_empty() && !path.exists()
+}
+
+/// Makes a folder and those above it, all of them private.
+fn make(path: &Path) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.recursive(true).create(path)
+}
+
+fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    let mut file = only_ours(options.write(true).create_new(true)).open(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+fn only_ours(options: &mut OpenOptions) -> &mut OpenOptions {
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);
+    options
+}
+
+fn delete(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Makes what was named or removed in a folder durable.
+fn sync(folder: &Path) -> Result<(), KeystoreError> {
+    // Elsewhere folders are no files.
+    if cfg!(unix) {
+        let synced = File::open(folder).and_then(|folder| folder.sync_all());
+        synced.map_err(KeystoreError::io("making durable", folder))?;
+    }
+    Ok(())
+}
+
+/// How the names of files begin that are being written.
+pub(super) const UNFINISHED: &str = ".unfinished-";
+
+/// Five seconds altogether: longer than any command holds a keystore but to make a key from a
+/// passphrase, and as long as a person waits. Tests do not wait.
+const LOCK_TRIES: u32 = if cfg!(test) { 2 } else { 100 };
+
+const LOCK_WAIT: Duration = Duration::from_millis(50);
