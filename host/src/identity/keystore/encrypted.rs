@@ -275,6 +275,8 @@ mod tests {
     use super::super::suite::{CHEAP, ENCRYPTED, STORE, at, filled, key, seed};
     use super::*;
 
+    type Alteration = fn(&mut Value);
+
     fn keys() -> (tempfile::TempDir, PathBuf) {
         let folder = filled(&ENCRYPTED);
         let keys = folder.path().join("keys");
@@ -329,7 +331,7 @@ mod tests {
 
     #[test]
     fn an_altered_head_opens_nothing() {
-        let alterations: [fn(&mut Value); 5] = [
+        let alterations: [Alteration; 5] = [
             |file| file["store_id"] = "01934f4a-5678-7abc-8def-0123456789ac".into(),
             |file| file["kdf"]["passes"] = 2.into(),
             |file| file["kdf"]["memory_kib"] = 9.into(),
@@ -436,7 +438,7 @@ mod tests {
 
     #[test]
     fn a_file_of_another_shape_is_refused() {
-        let alterations: [(fn(&mut Value), &str); 9] = [
+        let alterations: [(Alteration, &str); 9] = [
             (
                 |file| file["format"] = "cim.keystore/v2".into(),
                 "found `cim.keystore/v2`",

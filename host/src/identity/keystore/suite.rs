@@ -56,6 +56,9 @@ pub(super) const ENCRYPTED: Kept = Kept {
     kind: KeystoreKind::Encrypted,
 };
 
+/// Closes a keystore and opens it again, where it can.
+type Reopen<'a> = &'a mut dyn FnMut(Box<dyn Keystore>) -> Box<dyn Keystore>;
+
 const KEPT: [Kept; 2] = [PLAIN, ENCRYPTED];
 
 #[track_caller]
@@ -67,7 +70,7 @@ fn code<T>(result: Result<T, KeystoreError>) -> &'static str {
 }
 
 /// Checks each keystore, by itself and as it is after it was closed and opened again.
-fn check(behaviour: fn(&mut dyn FnMut(Box<dyn Keystore>) -> Box<dyn Keystore>, Box<dyn Keystore>)) {
+fn check(behaviour: fn(Reopen<'_>, Box<dyn Keystore>)) {
     behaviour(&mut |same| same, Box::new(MemoryKeystore::new(STORE)));
     for kept in KEPT {
         let folder = tempfile::tempdir().expect("a folder");
