@@ -101,7 +101,9 @@ impl EncryptedKeystore {
         let not_found = || KeystoreError::NotFound {
             folder: folder.path().to_owned(),
         };
-        let json = folder.read(FILE_NAME, MAX_FILE_LEN)?.ok_or_else(not_found)?;
+        let json = folder
+            .read(FILE_NAME, MAX_FILE_LEN)?
+            .ok_or_else(not_found)?;
         let record = Record::read(&json).map_err(|why| KeystoreError::malformed(&path, why))?;
         record.head.params.check(least)?;
         let key = MasterKey::derive(passphrase, &record.head.salt, record.head.params)?;
@@ -273,6 +275,8 @@ mod tests {
     use super::super::suite::{CHEAP, ENCRYPTED, STORE, at, filled, key, seed};
     use super::*;
 
+    type Alteration = fn(&mut Value);
+
     fn keys() -> (tempfile::TempDir, PathBuf) {
         let folder = filled(&ENCRYPTED);
         let keys = folder.path().join("keys");
@@ -327,12 +331,15 @@ mod tests {
 
     #[test]
     fn an_altered_head_opens_nothing() {
-        let alterations: [fn(&mut Value); 5] = [
+        let alterations: [Alteration; 5] = [
             |file| file["store_id"] = "01934f4a-5678-7abc-8def-0123456789ac".into(),
             |file| file["kdf"]["passes"] = 2.into(),
             |file| file["kdf"]["memory_kib"] = 9.into(),
             |file| file["kdf"]["salt"] = "AAAAAAAAAAAAAAAAAAAAAA==".into(),
-            |file| file["check"] = json!({"nonce": file["keys"][0]["nonce"], "sealed": file["keys"][0]["sealed"]}),
+            |file| {
+                file["check"] =
+                    json!({"nonce": file["keys"][0]["nonce"], "sealed": file["keys"][0]["sealed"]})
+            },
         ];
         for alteration in alterations {
             let (_folder, keys) = keys();
@@ -419,8 +426,19 @@ mod tests {
     }
 
     #[test]
+    fn a_keystore_of_the_default_cost_is_made_and_opened() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("keys");
+        let params = KdfParams::default();
+        let made = EncryptedKeystore::create(&path, STORE, &"a".into(), params);
+        made.map(drop).expect("a folder of ours");
+        let opened = EncryptedKeystore::open(&path, &"a".into()).expect("it is there");
+        assert_eq!(opened.store_id(), STORE);
+    }
+
+    #[test]
     fn a_file_of_another_shape_is_refused() {
-        let alterations: [(fn(&mut Value), &str); 9] = [
+        let alterations: [(Alteration, &str); 9] = [
             (
                 |file| file["format"] = "cim.keystore/v2".into(),
                 "found `cim.keystore/v2`",
@@ -495,4 +513,42 @@ mod tests {
     fn error_code(keys: &Path) -> &'static str {
         error(keys).code()
     }
+
+    /// The format, as libsodium and argon2-cffi write it: PyNaCl 1.6, argon2-cffi 25.1.
+    #[test]
+    fn a_file_of_other_implementations_is_read() {
+        let (_folder, keys) = keys();
+        fs::write(keys.join(FILE_NAME), FOREIGN).expect("it is ours");
+        let keystore = open(&keys).expect("the check opens");
+        let state = State::Kept;
+        assert_eq!(keystore.entries(), [Entry { key: key(2), state }]);
+        let found = keystore.seed(&key(2)).expect("it opens");
+        assert_eq!(*found.expect("it is there").expose(), *seed(2).expose());
+    }
+
+    const FOREIGN: &str = r#"{
+  "format": "cim.keystore/v1",
+  "store_id": "01934f4a-5678-7abc-8def-0123456789ab",
+  "kdf": {
+    "name": "argon2id",
+    "memory_kib": 8,
+    "passes": 1,
+    "lanes": 1,
+    "salt": "MDEyMzQ1Njc4OWFiY2RlZg=="
+  },
+  "check": {
+    "nonce": "AAECAwQFBgcICQoLDA0ODxAREhMUFRYX",
+    "sealed": "b/itmoOx3Yi9w8BUFF8FLw=="
+  },
+  "keys": [
+    {
+      "key": "UCATS5YOVB6ROX2WUNKGNQ2MP3GMXDMKSG2O4N5CLX3A6W4PZGZZJPJO",
+      "state": "kept",
+      "since": "2026-11-22T00:00:00.000000Z",
+      "nonce": "GBkaGxwdHh8gISIjJCUmJygpKissLS4v",
+      "sealed": "6zTAs3VbR/IKKyammh6YjRca6wxZrH2XuLUWmA4ToS6Keuqze3c8T2tfIUjYxpqUKMDb+lU9j2C0wYYTlxNTdswx/MsMoxug+wI="
+    }
+  ]
+}
+"#;
 }

@@ -273,7 +273,10 @@ impl fmt::Display for Unsafe {
                 write!(f, "expected mode {expected:04o}, found {found:04o}")
             }
             Self::Owner { expected, found } => {
-                write!(f, "expected it to be of user {expected}, found user {found}")
+                write!(
+                    f,
+                    "expected it to be of user {expected}, found user {found}"
+                )
             }
             Self::Link => f.write_str("expected no link, found one"),
             Self::HardLinks { found } => {

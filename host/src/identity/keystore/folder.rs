@@ -22,7 +22,10 @@ pub(super) struct Folder {
 impl Folder {
     /// Makes a folder, if there is none, and opens it.
     pub(super) fn create(path: &Path) -> Result<Self, KeystoreError> {
-        let absent: Vec<&Path> = path.ancestors().take_while(|path| is_absent(path)).collect();
+        let absent: Vec<&Path> = path
+            .ancestors()
+            .take_while(|path| is_absent(path))
+            .collect();
         make(path).map_err(KeystoreError::io("making", path))?;
         for made in absent {
             let above = made.parent().filter(|above| !above.as_os_str().is_empty());

@@ -165,7 +165,9 @@ fn store_id(folder: &Folder) -> Result<Uuid, KeystoreError> {
     let not_found = || KeystoreError::NotFound {
         folder: folder.path().to_owned(),
     };
-    let json = folder.read(FILE_NAME, MAX_FILE_LEN)?.ok_or_else(not_found)?;
+    let json = folder
+        .read(FILE_NAME, MAX_FILE_LEN)?
+        .ok_or_else(not_found)?;
     let malformed = |why: String| KeystoreError::malformed(&path, why);
     let store: Store =
         serde_json::from_slice(&json).map_err(|error| malformed(error.to_string()))?;

@@ -56,6 +56,9 @@ pub(super) const ENCRYPTED: Kept = Kept {
     kind: KeystoreKind::Encrypted,
 };
 
+/// Closes a keystore and opens it again, where it can.
+type Reopen<'a> = &'a mut dyn FnMut(Box<dyn Keystore>) -> Box<dyn Keystore>;
+
 const KEPT: [Kept; 2] = [PLAIN, ENCRYPTED];
 
 #[track_caller]
@@ -67,7 +70,7 @@ fn code<T>(result: Result<T, KeystoreError>) -> &'static str {
 }
 
 /// Checks each keystore, by itself and as it is after it was closed and opened again.
-fn check(behaviour: fn(&mut dyn FnMut(Box<dyn Keystore>) -> Box<dyn Keystore>, Box<dyn Keystore>)) {
+fn check(behaviour: fn(Reopen<'_>, Box<dyn Keystore>)) {
     behaviour(&mut |same| same, Box::new(MemoryKeystore::new(STORE)));
     for kept in KEPT {
         let folder = tempfile::tempdir().expect("a folder");
@@ -195,12 +198,14 @@ fn the_kind_in_a_folder_is_told() {
         let folder = filled(&kept);
         let keys = folder.path().join("keys");
         assert_eq!(kind_in(&keys).expect("one"), Some(kept.kind));
-        for other in KEPT {
-            assert_eq!(code((other.create)(&keys)), "keystore-exists");
-            if other.kind != kept.kind {
-                assert_eq!(code((other.open)(&keys)), "keystore-kind-wrong");
-                fs::write(keys.join(other.kind.mark()), "").expect("a file");
-            }
+        let others = || KEPT.into_iter().filter(|other| other.kind != kept.kind);
+        KEPT.into_iter()
+            .for_each(|any| assert_eq!(code((any.create)(&keys)), "keystore-exists"));
+        for other in others() {
+            assert_eq!(code((other.open)(&keys)), "keystore-kind-wrong");
+        }
+        for other in others() {
+            fs::write(keys.join(other.kind.mark()), "").expect("a file");
         }
         assert_eq!(code(kind_in(&keys)), "keystore-two-kinds");
         assert_eq!(code((kept.open)(&keys)), "keystore-two-kinds");
@@ -268,7 +273,11 @@ mod unix {
     }
 
     fn mode(path: &Path) -> u32 {
-        fs::metadata(path).expect("it is there").permissions().mode() & 0o7777
+        fs::metadata(path)
+            .expect("it is there")
+            .permissions()
+            .mode()
+            & 0o7777
     }
 
     #[test]
@@ -319,7 +328,9 @@ mod unix {
     /// Each file but those that no keystore reads.
     fn files(keys: &Path) -> Vec<std::path::PathBuf> {
         let entries = fs::read_dir(keys).expect("a folder");
-        entries.map(|entry| entry.expect("an entry").path()).collect()
+        entries
+            .map(|entry| entry.expect("an entry").path())
+            .collect()
     }
 
     #[test]
