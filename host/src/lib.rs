@@ -2,7 +2,7 @@
 //!
 //! In reading order: [`store`] (the port, its queries and its contract) · [`memory`] and
 //! [`sqlite`] (adapters), `jetstream` (the adapter for clusters) · [`config`] (`cim.toml`) · [`import`] (foreign rows become events) ·
-//! [`projector`] and `plugin` (events become documents) · [`clock`] (the only caller of the time and of the system's randomness) · [`secret`] (what is never shown) · [`doctor`] (what is not well) · [`cli`].
+//! [`projector`] and `plugin` (events become documents) · `identity` (operators, accounts and users of servers) · [`clock`] (the only caller of the time and of the system's randomness) · [`secret`] (what is never shown) · [`doctor`] (what is not well) · [`cli`].
 
 #[cfg(any(feature = "jetstream", feature = "plugin"))]
 mod cache;
@@ -10,6 +10,8 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod doctor;
+#[cfg(feature = "identity")]
+pub mod identity;
 pub mod import;
 #[cfg(feature = "jetstream")]
 pub mod jetstream;
