@@ -9,7 +9,7 @@ use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use super::super::client::JetStreamClient;
 use super::error::ClaimsError;
 use super::issued_at;
-use super::servers::{LookedUp, ServerAccounts, ServerIdentity};
+use super::servers::{LookedUp, ServerAccounts, ServerIdentity, Servers};
 
 /// How many accounts are asked for at the same time.
 const AT_ONCE: usize = 16;
@@ -21,13 +21,15 @@ pub struct ClaimsDifference {
     pub accounts: Vec<AccountDifference>,
     /// Accounts that servers have stored and we do not have.
     pub foreign: Vec<ForeignAccount>,
+    /// How many more servers those that answer know of.
+    pub missing: usize,
 }
 
 impl ClaimsDifference {
     /// Whether every server has all our accounts as we do, and no others.
     pub fn is_empty(&self) -> bool {
         let mut held = self.accounts.iter().flat_map(|account| &account.servers);
-        self.foreign.is_empty() && held.all(|(_, held)| *held == Held::Same)
+        self.missing == 0 && self.foreign.is_empty() && held.all(|(_, held)| *held == Held::Same)
     }
 }
 
@@ -100,7 +102,10 @@ impl JetStreamClient {
     /// [`ClaimsError::JetStream`] for what other calls have.
     pub async fn compare_claims(&self, ours: &[String]) -> Result<ClaimsDifference, ClaimsError> {
         let ours: Vec<Ours<'_>> = ours.iter().map(Ours::read).collect::<Result<_, _>>()?;
-        let servers = self.servers().await?;
+        let Servers {
+            here: servers,
+            missing,
+        } = self.servers().await?;
         let stores = match self.stores(&servers).await {
             Err(ClaimsError::NoStore { .. }) => Vec::new(),
             stores => stores?,
@@ -111,7 +116,11 @@ impl JetStreamClient {
             .map(|ours| self.compare_one(ours, &servers, &stores))
             .collect();
         let accounts = stream::iter(looks).buffered(AT_ONCE).try_collect().await?;
-        Ok(ClaimsDifference { accounts, foreign })
+        Ok(ClaimsDifference {
+            accounts,
+            foreign,
+            missing,
+        })
     }
 
     async fn compare_one(

@@ -13,7 +13,7 @@ use super::super::client::JetStreamClient;
 use super::super::error::JetStreamError;
 use super::error::ClaimsError;
 use super::issued_at;
-use super::servers::{LookedUp, ServerAccounts, ServerIdentity};
+use super::servers::{LookedUp, ServerAccounts, ServerIdentity, Servers};
 use crate::clock;
 
 /// Within which time servers must go by what they have taken: they do before they answer, and a
@@ -53,13 +53,16 @@ pub struct Pushed {
     pub account: PublicKey,
     /// What came of it at each server, by name.
     pub servers: Vec<ServerOutcome>,
+    /// How many more servers those know of that did not answer at all.
+    pub missing: usize,
 }
 
 impl Pushed {
     /// Whether every server has the token and goes by it.
     pub fn is_everywhere(&self) -> bool {
         let mut outcomes = self.servers.iter().map(|server| &server.outcome);
-        outcomes.all(|outcome| matches!(outcome, Outcome::Updated | Outcome::Unchanged))
+        self.missing == 0
+            && outcomes.all(|outcome| matches!(outcome, Outcome::Updated | Outcome::Unchanged))
     }
 }
 
@@ -148,7 +151,10 @@ impl JetStreamClient {
         if push.token.len() > limit {
             return Err(JetStreamError::TooLarge { limit }.into());
         }
-        let servers = self.servers().await?;
+        let Servers {
+            here: servers,
+            missing,
+        } = self.servers().await?;
         let versions: BTreeSet<_> = servers.iter().map(ServerIdentity::rules).collect();
         for version in versions {
             check(&claims, &push.trust, version)?;
@@ -175,7 +181,11 @@ impl JetStreamClient {
             }
         };
         let servers = attempt.outcomes(&after);
-        Ok(Pushed { account, servers })
+        Ok(Pushed {
+            account,
+            servers,
+            missing,
+        })
     }
 
     /// Sends the token; who has taken it, and what others say.
@@ -331,5 +341,102 @@ fn check_age(
             issued_at: found,
         }),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::servers::{InForce, StoredClaims};
+    use super::*;
+
+    fn server(name: &str) -> ServerIdentity {
+        ServerIdentity {
+            name: name.to_owned(),
+            id: name.to_uppercase(),
+            version: "2.15.1".to_owned(),
+        }
+    }
+
+    /// Servers `a`, `b` and so on go by these tokens, or have not used the account.
+    fn found(stored: &[&str], in_force: &[Option<&str>]) -> LookedUp {
+        let stored = stored.iter().map(|token| StoredClaims {
+            token: (*token).to_owned(),
+            servers: 1,
+        });
+        let in_force = ["a", "b", "c"].iter().zip(in_force);
+        let in_force = in_force.filter_map(|(name, token)| {
+            let token = token.as_ref()?;
+            Some(InForce {
+                server: server(name),
+                token: (*token).to_owned(),
+            })
+        });
+        LookedUp {
+            stored: stored.collect(),
+            without: 0,
+            in_force: in_force.collect(),
+        }
+    }
+
+    #[track_caller]
+    fn check(before: &LookedUp, taken: Option<&[Option<&str>]>, after: &LookedUp, codes: &[&str]) {
+        let servers = ["a", "b", "c"].map(server);
+        let stores = servers[..2].iter().map(|server| ServerAccounts {
+            server: server.clone(),
+            accounts: BTreeSet::new(),
+        });
+        let taken = taken.map(|taken| {
+            let servers = servers.iter().cloned();
+            servers
+                .zip(taken.iter().map(|why| why.map(str::to_owned)))
+                .collect()
+        });
+        let attempt = Attempt {
+            token: "new",
+            servers: &servers,
+            stores: &stores.collect::<Vec<_>>(),
+            before,
+            taken,
+        };
+        let outcomes = attempt.outcomes(after);
+        let found: Vec<_> = outcomes.iter().map(|found| found.outcome.code()).collect();
+        assert_eq!(found, codes);
+    }
+
+    #[test]
+    fn an_outcome_is_what_a_server_goes_by() {
+        let before = found(&["old"], &[Some("old"), None, Some("new")]);
+        let after = found(&["new"], &[Some("new"), None, Some("new")]);
+        let all = Some(&[None, None, None][..]);
+        check(&before, all, &after, &["updated", "updated", "unchanged"]);
+        let after = found(&["new"], &[Some("old"), None, None]);
+        let some = Some(&[None, Some("no")][..]);
+        check(
+            &before,
+            some,
+            &after,
+            &["not-in-force", "refused", "silent"],
+        );
+        let after = found(&["new", "other"], &[Some("other"), None, None]);
+        let two = Some(&[None, None][..]);
+        check(&before, two, &after, &["overtaken", "overtaken", "silent"]);
+    }
+
+    #[test]
+    fn what_all_have_need_not_be_sent() {
+        let there = found(&["new"], &[Some("old"), None, None]);
+        check(
+            &there,
+            None,
+            &there,
+            &["not-in-force", "unchanged", "silent"],
+        );
+        let there = found(&["new"], &[Some("new"), None, Some("new")]);
+        check(
+            &there,
+            None,
+            &there,
+            &["unchanged", "unchanged", "unchanged"],
+        );
     }
 }

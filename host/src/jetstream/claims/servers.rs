@@ -46,6 +46,13 @@ impl std::fmt::Display for ServerIdentity {
     }
 }
 
+/// The servers that answer.
+pub(super) struct Servers {
+    pub(super) here: Vec<ServerIdentity>,
+    /// How many others they know of.
+    pub(super) missing: usize,
+}
+
 /// The accounts that a server has stored.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct ServerAccounts {
@@ -126,7 +133,7 @@ impl JetStreamClient {
     /// other calls have.
     pub async fn list_claims(&self) -> Result<Vec<ServerAccounts>, ClaimsError> {
         let servers = self.servers().await?;
-        self.stores(&servers).await
+        self.stores(&servers.here).await
     }
 
     /// What servers have of an account: the tokens that are stored, and those that servers go by.
@@ -136,16 +143,16 @@ impl JetStreamClient {
     /// [`ClaimsError::NotSystemUser`]; [`ClaimsError::JetStream`] for what other calls have.
     pub async fn look_up_claims(&self, account: &PublicKey) -> Result<LookedUp, ClaimsError> {
         let servers = self.servers().await?;
-        let stores = match self.stores(&servers).await {
+        let stores = match self.stores(&servers.here).await {
             Ok(stores) => stores.len(),
             Err(ClaimsError::NoStore { .. }) => 0,
             Err(error) => return Err(error),
         };
-        self.look_up(account, servers.len(), stores).await
+        self.look_up(account, servers.here.len(), stores).await
     }
 
     /// All servers, by name. Each says how many it knows of.
-    pub(super) async fn servers(&self) -> Result<Vec<ServerIdentity>, ClaimsError> {
+    pub(super) async fn servers(&self) -> Result<Servers, ClaimsError> {
         #[derive(Deserialize)]
         struct Pong {
             server: ServerIdentity,
@@ -156,29 +163,44 @@ impl JetStreamClient {
         struct Stats {
             #[serde(default)]
             active_servers: usize,
+            #[serde(default)]
+            routes: Vec<Route>,
+        }
+        #[derive(Deserialize)]
+        struct Route {
+            #[serde(default)]
+            name: String,
+        }
+        impl Stats {
+            /// A server counts others only when it has heard of them, which it has not for the first
+            /// seconds; it knows to whom it has routes, of which there are several to each.
+            fn known(&self) -> usize {
+                let names: BTreeSet<_> = self.routes.iter().map(|route| &route.name).collect();
+                self.active_servers.max(names.len() + 1)
+            }
         }
         const DOING: &str = "asking who is there";
-        let is_all = |found: &[Bytes]| {
+        let known = |found: &[Bytes]| {
             let known = found.iter().filter_map(|answer| {
                 let pong: Pong = serde_json::from_slice(answer).ok()?;
-                Some(pong.statsz.active_servers)
+                Some(pong.statsz.known())
             });
-            known
-                .max()
-                .is_some_and(|known| known > 0 && found.len() >= known)
+            known.max().unwrap_or_default()
         };
+        let is_all = |found: &[Bytes]| (1..=found.len()).contains(&known(found));
         let subject = "$SYS.REQ.SERVER.PING";
         let found = self.gather(DOING, subject, Bytes::new(), GAP, is_all).await;
         let found = match found {
             Err(JetStreamError::NobodyListens { .. }) => return Err(ClaimsError::NotSystemUser),
             found => found?,
         };
-        let mut servers = Vec::new();
+        let mut here = Vec::new();
         for answer in &found {
-            servers.push(read::<Pong>(DOING, answer)?.server);
+            here.push(read::<Pong>(DOING, answer)?.server);
         }
-        servers.sort();
-        Ok(servers)
+        here.sort();
+        let missing = known(&found).saturating_sub(here.len());
+        Ok(Servers { here, missing })
     }
 
     /// The servers that store accounts, with the accounts.
