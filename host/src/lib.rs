@@ -3,7 +3,7 @@
 //! In reading order: [`store`] (the port, its queries and its contract) · [`memory`] and
 //! [`sqlite`] (adapters), `jetstream` (the adapter for clusters) · [`config`] (`cim.toml`) · [`import`] (foreign rows become events) ·
 //! [`projector`] and `plugin` (events become documents) · [`clock`] (the only caller of the time and of the system's randomness) · [`secret`] (what is never shown) ·
-//! `identity` (seeds of NATS identities, and where they are kept) · [`doctor`] (what is not well) · [`cli`].
+//! `identity` (operators, accounts and users of NATS, and their seeds) · [`doctor`] (what is not well) · [`cli`].
 
 #[cfg(any(feature = "jetstream", feature = "plugin"))]
 mod cache;

@@ -54,15 +54,18 @@ impl Trust {
             is_strict: *is_strict,
         }
     }
-}
 
-impl Trust {
     /// Whoever has signed an account, where the operator is not known.
     pub fn of_whoever_signed(account: &Claims<AccountClaims>) -> Self {
         Self {
             keys: BTreeSet::from([account.issuer.clone()]),
             is_strict: false,
         }
+    }
+
+    /// Whether one who is trusted has signed an account.
+    pub fn has_signed(&self, account: &Claims<AccountClaims>) -> bool {
+        self.keys.contains(&account.issuer)
     }
 }
 
@@ -107,7 +110,7 @@ impl Claims<AccountClaims> {
         at: Timestamp,
     ) -> Vec<Finding> {
         let mut findings = Findings::new(server);
-        if !trust.keys.contains(&self.issuer) {
+        if !trust.has_signed(self) {
             let text = match trust.is_strict {
                 true => "is no signing key of the operator, which signs with no other",
                 false => "is neither the operator nor a signing key of it",

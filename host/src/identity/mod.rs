@@ -1,8 +1,20 @@
-//! Operators, accounts and users of NATS on this machine.
+//! Operators, accounts and users of NATS: made, changed and kept, without another program.
 //!
-//! In reading order: [`keystore`] (where their seeds are, durable before the events that name them) ·
-//! [`nsc`] (reads what that tool has made).
+//! In reading order: [`keystore`] (the seeds, durable before the events that name them) ·
+//! [`Identities`] (all of one event store; a change is decided on a [`Draft`]) · [`server_config`] (what
+//! nats-server runs with) · [`nsc`] (reads what that tool has made).
 
+mod draft;
+mod error;
 mod files;
+mod identities;
 pub mod keystore;
 pub mod nsc;
+pub mod server_config;
+mod signing;
+#[cfg(test)]
+mod tests;
+
+pub use draft::{Change, Draft};
+pub use error::IdentityError;
+pub use identities::{Identities, namespace_beside};

@@ -1,6 +1,8 @@
 //! NATS JetStream: the port, its adapter on async-nats, and the event store that stands on it.
 
 mod circuit;
+#[cfg(feature = "identity")]
+pub mod claims;
 mod client;
 mod connect;
 mod consumer;

@@ -56,12 +56,39 @@ impl JetStreamClient {
         subject: &str,
         max: usize,
     ) -> Result<Vec<Value>, JetStreamError> {
+        let is_all = |found: &[Bytes]| found.len() >= max;
+        let found = self
+            .gather(doing, subject, Bytes::new(), QUIET, is_all)
+            .await?;
+        let read = |answer: &Bytes| {
+            serde_json::from_slice(answer).map_err(|error| JetStreamError::Answer {
+                doing,
+                why: error.to_string(),
+            })
+        };
+        found.iter().map(read).collect()
+    }
+
+    /// The bodies of what servers answer, at least one: until those are all, or none came for `quiet`
+    /// after the last.
+    ///
+    /// # Errors
+    ///
+    /// As [`ask_servers`](Self::ask_servers).
+    pub(super) async fn gather(
+        &self,
+        doing: &'static str,
+        subject: &str,
+        body: Bytes,
+        quiet: Duration,
+        is_all: impl Fn(&[Bytes]) -> bool + Send,
+    ) -> Result<Vec<Bytes>, JetStreamError> {
         let mark = self.refusals.mark();
-        let mut answers = self.answers(doing, subject, Bytes::new()).await?;
+        let mut answers = self.answers(doing, subject, body).await?;
         let started = clock::moment();
         let mut found = Vec::new();
-        while found.len() < max {
-            let wait = if found.is_empty() { LOOK } else { QUIET };
+        while found.is_empty() || !is_all(&found) {
+            let wait = if found.is_empty() { LOOK } else { quiet };
             match tokio::time::timeout(wait, answers.next()).await {
                 Ok(Some(message)) if message.status == Some(StatusCode::NO_RESPONDERS) => {
                     return Err(JetStreamError::NobodyListens {
@@ -69,13 +96,7 @@ impl JetStreamClient {
                         subject: subject.to_owned(),
                     });
                 }
-                Ok(Some(message)) => {
-                    let answer = serde_json::from_slice(&message.payload);
-                    found.push(answer.map_err(|error| JetStreamError::Answer {
-                        doing,
-                        why: error.to_string(),
-                    })?);
-                }
+                Ok(Some(message)) => found.push(message.payload),
                 Ok(None) => return Err(JetStreamError::Closed),
                 Err(_) if !found.is_empty() => return Ok(found),
                 Err(_) => {

@@ -30,11 +30,12 @@ impl NatsCluster {
         Self::start_with(count, &ServerOptions::default())
     }
 
-    /// The same with options, which hold for each.
+    /// The same with options, which hold for each. Without JetStream it waits until they know each
+    /// other.
     ///
     /// # Panics
     ///
-    /// As [`start`](Self::start), and when the options leave JetStream or our access out.
+    /// As [`start`](Self::start), and when the options have JetStream and leave our access out.
     pub fn start_with(count: usize, options: &ServerOptions) -> Self {
         loop {
             // A port that was unused may be one of another cluster by now: those do not mix.
@@ -57,7 +58,10 @@ impl NatsCluster {
             let mut servers = cluster.servers.iter_mut();
             match servers.try_for_each(NatsServer::wait_until_greeting) {
                 Ok(()) => {
-                    cluster.wait_until_it_replicates();
+                    cluster.wait_until_together();
+                    if options.jetstream {
+                        cluster.wait_until_it_replicates();
+                    }
                     return cluster;
                 }
                 Err(log) => assert!(is_port_taken(&log), "nats-server ended:\n{log}"),
@@ -134,6 +138,11 @@ impl NatsCluster {
         });
     }
 
+    /// One server, to be changed.
+    pub fn server_mut(&mut self, index: usize) -> &mut NatsServer {
+        &mut self.servers[index]
+    }
+
     /// Ends a server without warning.
     pub fn kill9(&mut self, index: usize) {
         self.servers[index].kill9();
@@ -174,9 +183,8 @@ impl NatsCluster {
         Err(failure)
     }
 
-    /// Servers greet before they have found each other and chosen a leader. A stream needs a majority
-    /// only, so it may be there before its last server is.
-    fn wait_until_it_replicates(&self) {
+    /// Servers greet before they have found each other.
+    fn wait_until_together(&self) {
         for server in &self.servers {
             self.wait_for("server that knows all others", || {
                 let greeting = Wire::greeting(&server.address()).ok()?;
@@ -184,6 +192,11 @@ impl NatsCluster {
                 (known.len() == self.servers.len()).then_some(())
             });
         }
+    }
+
+    /// They have found each other before they have chosen a leader. A stream needs a majority only, so
+    /// it may be there before its last server is.
+    fn wait_until_it_replicates(&self) {
         let stream = json!({
             "name": "cim-ready",
             "subjects": ["cim-ready"],

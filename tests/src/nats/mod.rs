@@ -55,7 +55,7 @@ pub struct ServerOptions {
     pub max_payload: Option<u64>,
     /// What stands in the block `authorization`; everybody may do everything by default.
     pub authorization: Option<String>,
-    /// Further lines of the configuration.
+    /// Further lines of the configuration; relative paths begin in the server's folder.
     pub extra: String,
 }
 
@@ -214,6 +214,28 @@ impl NatsServer {
         self.options = options;
     }
 
+    /// Lets it read its configuration anew, with what [`configure`](Self::configure) has set, and
+    /// waits until it has.
+    ///
+    /// # Panics
+    ///
+    /// When it does not run, or refuses the configuration.
+    pub fn reload(&self) {
+        let process = self.process.as_ref().expect("it runs");
+        let read = self.log().matches("Reloaded server configuration").count();
+        self.write_config();
+        process.signal("-HUP");
+        let started = Instant::now();
+        while self.log().matches("Reloaded server configuration").count() == read {
+            assert!(
+                started.elapsed() < PATIENCE && !self.log().contains("Failed to reload"),
+                "nats-server does not reload:\n{}",
+                self.log()
+            );
+            std::thread::sleep(LOOK);
+        }
+    }
+
     /// Ends it without warning (`kill -9`); nothing happens if it does not run.
     pub fn kill9(&mut self) {
         if let Some(process) = self.process.take() {
@@ -265,9 +287,14 @@ impl NatsServer {
 
     /// Starts the process and does not wait for anything.
     fn run(&mut self) {
-        let config = self.folder().join("server.conf");
-        std::fs::write(&config, self.config()).expect("the configuration can be written");
+        let config = self.write_config();
         self.process = Some(Process::start(&config, &self.log_path()));
+    }
+
+    fn write_config(&self) -> PathBuf {
+        let path = self.folder().join("server.conf");
+        std::fs::write(&path, self.config()).expect("the configuration can be written");
+        path
     }
 
     fn config(&self) -> String {

@@ -18,7 +18,7 @@ pub(super) struct Process {
 }
 
 impl Process {
-    /// Starts the program; what it logs is appended to `log`.
+    /// Starts the program in the folder of its configuration; what it logs is appended to `log`.
     pub(super) fn start(config: &Path, log: &Path) -> Self {
         let log = File::options()
             .create(true)
@@ -28,6 +28,7 @@ impl Process {
         let server = Command::new(program())
             .arg("--config")
             .arg(config)
+            .current_dir(config.parent().expect("a file is in a folder"))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log)
