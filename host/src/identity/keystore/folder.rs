@@ -82,7 +82,7 @@ impl Folder {
     ) -> Result<Option<Zeroizing<Vec<u8>>>, KeystoreError> {
         let path = self.path_of(name);
         let error = || KeystoreError::io("reading", &path);
-        let Some((file, _)) = private(&path, files::open(&path).map_err(error())?)? else {
+        let Some(file) = private(&path, files::open(&path).map_err(error())?)? else {
             return Ok(None);
         };
         let bytes = files::read(&file, longest).map_err(error())?;
@@ -150,7 +150,7 @@ fn locked(folder: &Path) -> Result<File, KeystoreError> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
     let opened = files::open_with(&path, only_ours(&mut options)).map_err(error())?;
-    let Some((lock, _)) = private(&path, opened)? else {
+    let Some(lock) = private(&path, opened)? else {
         return Err(error()(io::ErrorKind::NotFound.into()));
     };
     for _ in 0..LOCK_TRIES {
@@ -166,7 +166,7 @@ fn locked(folder: &Path) -> Result<File, KeystoreError> {
 }
 
 /// A file that was opened, if it is a private one; `None` when there is none.
-fn private(path: &Path, opened: Opened) -> Result<Option<(File, Metadata)>, KeystoreError> {
+fn private(path: &Path, opened: Opened) -> Result<Option<File>, KeystoreError> {
     match opened {
         Opened::Absent => Ok(None),
         Opened::Link => Err(KeystoreError::not_safe(path, Unsafe::Link)),
@@ -176,7 +176,7 @@ fn private(path: &Path, opened: Opened) -> Result<Option<(File, Metadata)>, Keys
         }
         Opened::File(file, metadata) => {
             check(path, &metadata, 0o600)?;
-            Ok(Some((file, metadata)))
+            Ok(Some(file))
         }
     }
 }

@@ -143,10 +143,14 @@ impl Keystore for PlainKeystore {
     }
 
     fn remove(&mut self, key: &PublicKey) -> Result<(), KeystoreError> {
-        let Some(state) = self.states.get(key) else {
+        if !self.states.contains_key(key) {
             return Ok(());
-        };
-        self.folder.remove(&file_name(key, *state))?;
+        }
+        // Both: a confirmation whose end failed has left a pending one beside the kept one.
+        let since = Timestamp::default();
+        for state in [State::Pending { since }, State::Kept] {
+            self.folder.remove(&file_name(key, state))?;
+        }
         self.states.remove(key);
         Ok(())
     }

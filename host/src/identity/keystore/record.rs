@@ -13,7 +13,7 @@ use super::kdf::KdfParams;
 use super::sealed::{FORMAT, Head, KDF, NONCE_LEN, Sealed};
 
 /// What the file holds.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct Record {
     pub(super) head: Head,
     pub(super) check: Sealed,
@@ -21,7 +21,7 @@ pub(super) struct Record {
 }
 
 /// A sealed seed.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct Kept {
     pub(super) state: KeptState,
     /// When it was put.

@@ -249,15 +249,46 @@ fn what_a_crash_has_left_unfinished_is_removed() {
 }
 
 #[test]
+fn a_write_that_fails_changes_nothing() {
+    for kept in KEPT {
+        let folder = filled(&kept);
+        let keys = folder.path().join("keys");
+        let mut keystore = (kept.open)(&keys).expect("it is there");
+        let before = keystore.entries();
+        let (new, confirmed) = (format!("{}.pending", key(3)), format!("{}.nk", key(1)));
+        // A folder stands where the file would be written.
+        let blocked = [encrypted::FILE_NAME, &new, &confirmed]
+            .map(|name| keys.join(format!("{}{name}", folder::UNFINISHED)));
+        for path in &blocked {
+            fs::create_dir(path).expect("a folder");
+        }
+        assert_eq!(code(keystore.put(&[&seed(3)], at(3))), "keystore-io");
+        assert_eq!(code(keystore.confirm(&[key(1)])), "keystore-io");
+        assert_eq!(keystore.entries(), before);
+        for path in &blocked {
+            fs::remove_dir(path).expect("it is there");
+        }
+        drop(keystore);
+        let mut keystore = (kept.open)(&keys).expect("it is whole");
+        assert_eq!(keystore.entries(), before);
+        keystore
+            .put(&[&seed(3)], at(3))
+            .expect("nothing is in the way");
+        keystore.confirm(&[key(1), key(3)]).expect("they are there");
+        assert_holds(&*keystore, 3);
+    }
+}
+
+#[test]
 fn a_file_that_was_cut_or_grew_too_long_is_refused() {
     for kept in KEPT {
         let mark = kept.kind.mark();
-        for (len, expected) in [(1, "keystore-malformed"), (17 << 20, "keystore-malformed")] {
+        for len in [0, 1, 20, 17 << 20] {
             let folder = filled(&kept);
             let keys = folder.path().join("keys");
             let file = fs::File::options().write(true).open(keys.join(mark));
             file.and_then(|file| file.set_len(len)).expect("it is cut");
-            assert_eq!(code((kept.open)(&keys)), expected);
+            assert_eq!(code((kept.open)(&keys)), "keystore-malformed");
         }
     }
 }

@@ -61,12 +61,10 @@ pub enum NscError {
         /// What is wrong.
         source: NkeyError,
     },
-    /// A seed of another key than the file is named for.
+    /// A seed of another key than its file is named for.
     AnotherSeed {
         /// Its file.
         path: PathBuf,
-        /// The key of the file's name.
-        expected: PublicKey,
         /// The key that the seed has.
         found: PublicKey,
     },
@@ -137,13 +135,9 @@ impl fmt::Display for NscError {
                 write!(f, "invalid key in the token in `{}`", path.display())
             }
             Self::Seed { path, .. } => write!(f, "invalid seed in `{}`", path.display()),
-            Self::AnotherSeed {
-                path,
-                expected,
-                found,
-            } => write!(
+            Self::AnotherSeed { path, found } => write!(
                 f,
-                "wrong seed in `{}`: expected that of `{expected}`, found that of `{found}`",
+                "wrong seed in `{}`: expected that of its name, found that of `{found}`",
                 path.display()
             ),
             Self::Creds { path, .. } => write!(f, "invalid creds in `{}`", path.display()),

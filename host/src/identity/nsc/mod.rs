@@ -288,7 +288,6 @@ fn seed(keys: &Tree, key: &PublicKey) -> Result<Option<Seed>, NscError> {
         found if found == *key => Ok(Some(seed)),
         found => Err(NscError::AnotherSeed {
             path: keys.path(&path),
-            expected: *key,
             found,
         }),
     }
