@@ -1,5 +1,8 @@
 //! `cim keys`.
 
+mod args;
+mod failure;
+mod folder;
 mod jwt;
 
 use clap::Subcommand;

@@ -1,0 +1,197 @@
+//! Where identities are: the event store, and a folder with keystore, creds and configuration.
+
+use std::io::{IsTerminal as _, Read as _};
+use std::path::{Path, PathBuf};
+
+use cim_core::domain::keys::Directory;
+use cim_core::id::Namespace;
+use clap::Args;
+
+use crate::cli::failure::{Exit, Failure};
+use crate::cli::place::{Absent, Place};
+use crate::identity::keystore::{
+    EncryptedKeystore, KdfParams, Keystore, KeystoreKind, PlainKeystore, kind_in,
+};
+use crate::identity::Identities;
+use crate::secret::Secret;
+use crate::store::EventStore;
+
+/// The longest passphrase, in bytes; longer ones are a file that was meant otherwise.
+const MAX_PASSPHRASE_LEN: u64 = 4096;
+
+/// Where the identities of a command are.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct FolderArgs {
+    /// The folder of keystore, creds and server configuration
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "CIM_IDENTITY",
+        hide_env_values = true,
+        default_value = "identity"
+    )]
+    pub(crate) dir: PathBuf,
+    /// A file with the passphrase of the keystore; else it is CIM_PASSPHRASE, else it is asked for
+    #[arg(long, value_name = "FILE")]
+    passphrase_file: Option<PathBuf>,
+}
+
+impl FolderArgs {
+    /// The folder of the keystore.
+    pub(crate) fn keystore(&self) -> PathBuf {
+        self.dir.join("keystore")
+    }
+
+    /// The file of a user's creds.
+    pub(crate) fn creds(&self, account: &str, user: &str) -> PathBuf {
+        let file = format!("{}.creds", file_name(user));
+        self.dir.join("creds").join(file_name(account)).join(file)
+    }
+
+    /// Opens the store and the keystore.
+    pub(crate) async fn open(&self, place: &Place) -> Result<Identities, Failure> {
+        let store = place.open(Absent::Refuse).await?;
+        let namespace = namespace(place, &*store)?;
+        let keystore: Box<dyn Keystore> = match kind_in(&self.keystore())? {
+            Some(KeystoreKind::Plain) => Box::new(PlainKeystore::open(&self.keystore())?),
+            _ => {
+                let folder = self.keystore();
+                // That there is none is said before a passphrase is asked for.
+                if kind_in(&folder)?.is_none() {
+                    EncryptedKeystore::open(&folder, &Secret::default())?;
+                }
+                let passphrase = self.passphrase(Asked::Once)?;
+                Box::new(EncryptedKeystore::open(&folder, &passphrase)?)
+            }
+        };
+        Ok(Identities::open(store, keystore, &namespace).await?)
+    }
+
+    /// Opens the keystore of a store, or makes one.
+    pub(crate) fn keystore_or_new(
+        &self,
+        kind: KeystoreKind,
+        store: &dyn EventStore,
+    ) -> Result<Box<dyn Keystore>, Failure> {
+        let folder = self.keystore();
+        let store_id = store.info().store_id;
+        let there = kind_in(&folder)?;
+        if let Some(there) = there.filter(|there| *there != kind) {
+            let message = format!("there is a keystore already, and it is {there}");
+            let help = format!("leave `--keystore` out, or say `--keystore {there}`");
+            return Err(Failure::new(Exit::Failed, "exists", message).help(help));
+        }
+        Ok(match (kind, there) {
+            (KeystoreKind::Plain, Some(_)) => Box::new(PlainKeystore::open(&folder)?),
+            (KeystoreKind::Plain, None) => Box::new(PlainKeystore::create(&folder, store_id)?),
+            (KeystoreKind::Encrypted, Some(_)) => {
+                let passphrase = self.passphrase(Asked::Once)?;
+                Box::new(EncryptedKeystore::open(&folder, &passphrase)?)
+            }
+            (KeystoreKind::Encrypted, None) => {
+                let passphrase = self.passphrase(Asked::Twice)?;
+                let params = KdfParams::default();
+                let made = EncryptedKeystore::create(&folder, store_id, &passphrase, params)?;
+                Box::new(made)
+            }
+        })
+    }
+
+    /// All identities, without the keystore.
+    pub(crate) async fn read(&self, place: &Place) -> Result<Directory, Failure> {
+        let store = place.open(Absent::Refuse).await?;
+        let namespace = namespace(place, &*store)?;
+        Ok(Identities::read(&*store, &namespace).await?)
+    }
+
+    /// The passphrase of the keystore.
+    pub(crate) fn passphrase(&self, asked: Asked) -> Result<Secret, Failure> {
+        passphrase(
+            self.passphrase_file.as_deref(),
+            "CIM_PASSPHRASE",
+            "--passphrase-file",
+            "Passphrase of the keystore: ",
+            asked,
+        )
+    }
+}
+
+/// How often a person is asked for a passphrase: a new one is told twice.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Asked {
+    Once,
+    Twice,
+}
+
+/// A passphrase of a file, a variable, or the person at the terminal.
+pub(crate) fn passphrase(
+    file: Option<&Path>,
+    variable: &str,
+    flag: &str,
+    prompt: &str,
+    asked: Asked,
+) -> Result<Secret, Failure> {
+    if let Some(path) = file {
+        let mut text = String::new();
+        let read = std::fs::File::open(path)
+            .and_then(|file| file.take(MAX_PASSPHRASE_LEN).read_to_string(&mut text));
+        let text = Secret::from(text);
+        read.map_err(|error| Failure::file("read", path, &error))?;
+        // A file ends with a line end that nobody typed.
+        let line = text.expose();
+        let line = line.strip_suffix('\n').unwrap_or(line);
+        return Ok(line.strip_suffix('\r').unwrap_or(line).into());
+    }
+    if let Ok(text) = std::env::var(variable) {
+        return Ok(text.into());
+    }
+    if !std::io::stdin().is_terminal() {
+        let message = "the keystore needs its passphrase";
+        return Err(Failure::usage(message).help(format!(
+            "give it with `{flag} FILE` or in the variable {variable}, or run this at a terminal"
+        )));
+    }
+    let ask = |prompt: &str| rpassword::prompt_password(prompt).map(Secret::from);
+    let first = ask(prompt)?;
+    if asked == Asked::Twice && ask("Once more: ")? != first {
+        return Err(Failure::usage("the two passphrases differ").help("run it again"));
+    }
+    Ok(first)
+}
+
+/// The namespace that identities stand beside.
+pub(crate) fn namespace(place: &Place, store: &dyn EventStore) -> Result<Namespace, Failure> {
+    place.namespace(&store.info().template)
+}
+
+/// A name as that of a file: what would lead elsewhere is replaced.
+fn file_name(name: &str) -> String {
+    let name: String = name
+        .chars()
+        .map(|found| match found {
+            '/' | '\\' | ':' | '\0' => '_',
+            found => found,
+        })
+        .collect();
+    match name.starts_with('.') {
+        true => format!("_{name}"),
+        false => name,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_lead_nowhere_else() {
+        for (name, expect) in [
+            ("ann", "ann"),
+            ("../../etc/passwd", "_.._.._etc_passwd"),
+            ("..", "_.."),
+            ("a b.c", "a b.c"),
+        ] {
+            assert_eq!(file_name(name), expect);
+        }
+    }
+}
