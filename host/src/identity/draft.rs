@@ -12,9 +12,7 @@ use cim_core::domain::keys::{
 use cim_core::domain::payload::{self, DomainEvent};
 use cim_core::event::NewEvent;
 use cim_core::id::{AggregateId, AggregateKey, EventId, Namespace};
-use cim_core::jwt::{
-    AccountClaims, OperatorClaims, Permissions, Scope, SigningKey, UserLimits,
-};
+use cim_core::jwt::{AccountClaims, OperatorClaims, Permissions, Scope, SigningKey, UserLimits};
 use cim_core::nkey::{KeyKind, PublicKey, Seed};
 use cim_core::text::Text;
 use cim_core::time::Timestamp;
@@ -143,7 +141,10 @@ impl<'a> Draft<'a> {
         claims: OperatorClaims,
     ) -> Result<PublicKey, IdentityError> {
         let named = self.directory.operators.iter();
-        check_free(name, named.map(|(key, entry)| (*key, entry.state.name.as_str())))?;
+        check_free(
+            name,
+            named.map(|(key, entry)| (*key, entry.state.name.as_str())),
+        )?;
         let operator = self.generate(KeyKind::Operator);
         let create = OperatorCommand::Create {
             operator,
@@ -263,11 +264,7 @@ impl<'a> Draft<'a> {
     /// # Errors
     ///
     /// [`IdentityError::Refused`].
-    pub fn set_limits(
-        &mut self,
-        user: PublicKey,
-        limits: UserLimits,
-    ) -> Result<(), IdentityError> {
+    pub fn set_limits(&mut self, user: PublicKey, limits: UserLimits) -> Result<(), IdentityError> {
         self.user(user, UserCommand::SetLimits(Box::new(limits)))
     }
 
@@ -341,7 +338,9 @@ impl<'a> Draft<'a> {
                     .map(|scope| (scope.role.clone(), scope.template.clone()))
             }
         };
-        let role = role.as_ref().map(|(role, limits)| (role.as_str(), limits.clone()));
+        let role = role
+            .as_ref()
+            .map(|(role, limits)| (role.as_str(), limits.clone()));
         let successor = self.add_signing_key(holder, role)?;
         self.key(key, KeyCommand::Rotate { successor })?;
         Ok(successor)
@@ -382,8 +381,29 @@ impl<'a> Draft<'a> {
             reason: reason.to_owned(),
         };
         self.user(user, revoke)?;
-        self.account(account, AccountCommand::Revoke { user: Some(user) })?;
+        let until = self.directory.users[&user].state.revoked_until.unwrap_or(0);
+        let revoke = AccountCommand::Revoke {
+            user: Some(user),
+            until,
+        };
+        self.account(account, revoke)?;
         self.revoke_key(user, reason)
+    }
+
+    /// Lets all tokens of an account's users count no more that were issued until now, once servers know
+    /// its token.
+    ///
+    /// # Errors
+    ///
+    /// [`IdentityError::Refused`].
+    pub fn revoke_all(&mut self, account: PublicKey) -> Result<(), IdentityError> {
+        let users = self.directory.users_of(account);
+        let issued = users.filter_map(|user| self.directory.users[&user].state.issued.as_ref());
+        // The last tokens may have been issued a little ahead of the time.
+        let last = issued.map(|issued| issued.issued_at).max().unwrap_or(0);
+        let now = i64::try_from(self.now.micros() / 1_000_000).expect("years have four digits");
+        let until = last.max(now);
+        self.account(account, AccountCommand::Revoke { user: None, until })
     }
 
     /// Revokes a user, and makes one of the same name that may do the same.

@@ -17,4 +17,6 @@ mod tests;
 
 pub use draft::{Change, Draft};
 pub use error::IdentityError;
+pub(crate) use files::write_private;
 pub use identities::{Identities, namespace_beside};
+pub use signing::token_sha256;

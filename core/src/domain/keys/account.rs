@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{OperatorRef, Refusal, check_claims, check_name, issue_after, seconds};
+use super::{OperatorRef, Refusal, check_claims, check_name, issue_after};
 use crate::aggregate::Aggregate;
 use crate::domain::payload::DomainEvent;
 use crate::jwt::{AccountClaims, Claims, Permissions, Scope, SigningKey};
@@ -119,10 +119,12 @@ pub enum AccountCommand {
     SetPermissions(Permissions),
     /// Let its token say something else. Signing keys and revocations in it are passed over.
     SetClaims(Box<AccountClaims>),
-    /// Refuse the tokens of a user that were issued until now; of all users with `None`.
+    /// Refuse tokens that were issued already.
     Revoke {
-        /// The user.
+        /// The user; all of them with `None`.
         user: Option<PublicKey>,
+        /// Up to this second.
+        until: i64,
     },
     /// Take note of a server that has taken the token.
     TakeNoteOfPush(Push),
@@ -203,6 +205,14 @@ impl AccountState {
             .iter()
             .filter(is_of)
             .filter_map(|key| key.key().parse().ok())
+    }
+
+    /// Until which second the tokens of a user count no more; 0 when all count.
+    pub fn revoked_until(&self, user: PublicKey) -> i64 {
+        [user.as_str(), "*"]
+            .iter()
+            .filter_map(|name| self.revocations.get(*name))
+            .fold(0, |last, second| last.max(*second))
     }
 
     /// One of its signing keys.
@@ -344,9 +354,9 @@ impl Aggregate for Account {
                 }
                 AccountEvent::ClaimsSet { claims, issued_at }
             }
-            AccountCommand::Revoke { user } => AccountEvent::RevocationAdded {
+            AccountCommand::Revoke { user, until } => AccountEvent::RevocationAdded {
                 user: user.map_or("*".to_owned(), |user| user.to_string()),
-                until: seconds(now),
+                until,
                 issued_at,
             },
             AccountCommand::TakeNoteOfPush(push) => {

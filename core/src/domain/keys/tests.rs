@@ -55,7 +55,11 @@ fn account() -> AccountState {
 
 fn create_user(role: Option<&str>, limits: UserLimits) -> UserCommand {
     let mut account = account();
-    let scope = Scope::new(key(KeyKind::Account, 9).as_str(), "reader", UserLimits::default());
+    let scope = Scope::new(
+        key(KeyKind::Account, 9).as_str(),
+        "reader",
+        UserLimits::default(),
+    );
     let add = AccountCommand::AddSigningKey(SigningKey::Scoped(Box::new(scope)));
     run::<Account>(&mut account, (add, at(101))).expect("added");
     UserCommand::Create {
@@ -256,10 +260,12 @@ fn what_is_issued_behind_a_revocation_counts() {
 fn revocations_of_an_account_only_grow() {
     let mut state = account();
     let user = key(KeyKind::User, 1);
-    let revoke = |user| AccountCommand::Revoke { user };
-    run::<Account>(&mut state, (revoke(Some(user)), at(300))).expect("revoked");
-    run::<Account>(&mut state, (revoke(Some(user)), at(200))).expect("revoked");
-    run::<Account>(&mut state, (revoke(None), at(150))).expect("revoked");
+    for (user, until) in [(Some(user), 300), (Some(user), 200), (None, 150)] {
+        let revoke = AccountCommand::Revoke { user, until };
+        run::<Account>(&mut state, (revoke, at(300))).expect("revoked");
+    }
+    assert_eq!(state.revoked_until(user), 300);
+    assert_eq!(state.revoked_until(key(KeyKind::User, 2)), 150);
     let claims = state.claims().expect("it is there").body;
     assert_eq!(claims.revocations.len(), 2);
     assert!(claims.is_revoked(user.as_str(), 300) && !claims.is_revoked(user.as_str(), 301));
@@ -320,7 +326,10 @@ fn events() -> (
             description: "orders".to_owned(),
             ..AccountClaims::default()
         })),
-        AccountCommand::Revoke { user: None },
+        AccountCommand::Revoke {
+            user: None,
+            until: 200,
+        },
         AccountCommand::TakeNoteOfPush(Push {
             server: "NABC".to_owned(),
             server_name: "one".to_owned(),

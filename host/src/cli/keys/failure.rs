@@ -91,9 +91,9 @@ impl From<KeystoreError> for Failure {
             _ => Exit::Failed,
         };
         let help = match &error {
-            KeystoreError::NotFound { .. } => {
-                Some("make one with `cim keys init`, or name its folder with `--dir DIR`".to_owned())
-            }
+            KeystoreError::NotFound { .. } => Some(
+                "make one with `cim keys init`, or name its folder with `--dir DIR`".to_owned(),
+            ),
             KeystoreError::Passphrase { .. } | KeystoreError::NoPassphrase => {
                 Some("give it with `--passphrase-file FILE` or in CIM_PASSPHRASE".to_owned())
             }

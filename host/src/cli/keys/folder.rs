@@ -9,10 +9,10 @@ use clap::Args;
 
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::place::{Absent, Place};
+use crate::identity::Identities;
 use crate::identity::keystore::{
     EncryptedKeystore, KdfParams, Keystore, KeystoreKind, PlainKeystore, kind_in,
 };
-use crate::identity::Identities;
 use crate::secret::Secret;
 use crate::store::EventStore;
 
