@@ -6,8 +6,8 @@ use cim_core::aggregate::{Aggregate, fold};
 use cim_core::append::Append;
 use cim_core::creds::Creds;
 use cim_core::domain::keys::{
-    Account, AccountCommand, Directory, Entry, Key, KeyCommand, KeyFacts, KeyRole, Operator,
-    OperatorCommand, Push, Refusal, User, UserCommand,
+    Account, AccountCommand, Directory, Entry, Key, KeyCommand, KeyFacts, KeyRole, Moment,
+    Operator, OperatorCommand, Push, Refusal, User, UserCommand,
 };
 use cim_core::domain::payload::{self, DomainEvent};
 use cim_core::event::NewEvent;
@@ -477,7 +477,13 @@ impl<'a> Draft<'a> {
         key: PublicKey,
         command: OperatorCommand,
     ) -> Result<(), IdentityError> {
-        let command = (command, self.now);
+        let accounts = self.directory.accounts_of(key);
+        let issued = accounts.map(|account| self.directory.accounts[&account].state.issued_at);
+        let moment = Moment {
+            now: self.now,
+            behind: issued.max().unwrap_or(0),
+        };
+        let command = (command, moment);
         self.run::<Operator>(key, command, |directory| &mut directory.operators)
     }
 
@@ -486,7 +492,20 @@ impl<'a> Draft<'a> {
         key: PublicKey,
         command: AccountCommand,
     ) -> Result<(), IdentityError> {
-        let command = (command, self.now);
+        let operator = match &command {
+            AccountCommand::Create { operator, .. } => Some(operator.key()),
+            _ => self
+                .directory
+                .accounts
+                .get(&key)
+                .and_then(|entry| entry.state.operator),
+        };
+        let operator = operator.and_then(|key| self.directory.operators.get(&key));
+        let moment = Moment {
+            now: self.now,
+            behind: operator.map_or(0, |entry| entry.state.issued_at),
+        };
+        let command = (command, moment);
         self.run::<Account>(key, command, |directory| &mut directory.accounts)
     }
 

@@ -176,6 +176,11 @@ impl Identities {
         &*self.keystore
     }
 
+    /// The namespace that they stand in.
+    pub fn namespace(&self) -> &Namespace {
+        &self.namespace
+    }
+
     /// Where the events are.
     pub fn store(&self) -> &dyn EventStore {
         &*self.store

@@ -4,12 +4,11 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{OperatorRef, Refusal, check_claims, check_name, issue_after};
+use super::{Moment, OperatorRef, Refusal, check_claims, check_name};
 use crate::aggregate::Aggregate;
 use crate::domain::payload::DomainEvent;
 use crate::jwt::{AccountClaims, Claims, Permissions, Scope, SigningKey};
 use crate::nkey::{KeyKind, PublicKey};
-use crate::time::Timestamp;
 
 /// An account, under its identity key.
 #[derive(Debug)]
@@ -226,7 +225,7 @@ impl AccountState {
 impl Aggregate for Account {
     type State = AccountState;
     type Event = AccountEvent;
-    type Command = (AccountCommand, Timestamp);
+    type Command = (AccountCommand, Moment);
     type Error = Refusal;
 
     fn initial_state() -> AccountState {
@@ -292,9 +291,9 @@ impl Aggregate for Account {
 
     fn decide(
         state: &AccountState,
-        (command, now): (AccountCommand, Timestamp),
+        (command, moment): (AccountCommand, Moment),
     ) -> Result<Vec<AccountEvent>, Refusal> {
-        let issued_at = issue_after(state.issued_at, now);
+        let issued_at = moment.issue_after(state.issued_at);
         let event = match command {
             AccountCommand::Create {
                 account,

@@ -20,6 +20,10 @@ fn at(second: u64) -> Timestamp {
     Timestamp::from_micros(second * 1_000_000).expect("a time")
 }
 
+fn moment(second: u64) -> Moment {
+    Moment::at(at(second))
+}
+
 /// Decides, and takes what happens into the state.
 fn run<A: Aggregate<State: Clone>>(
     state: &mut A::State,
@@ -37,7 +41,7 @@ fn operator() -> OperatorState {
         name: "acme".to_owned(),
         claims: OperatorClaims::default(),
     };
-    run::<Operator>(&mut state, (create, at(100))).expect("made");
+    run::<Operator>(&mut state, (create, moment(100))).expect("made");
     state
 }
 
@@ -49,7 +53,7 @@ fn account() -> AccountState {
         operator: operator().reference().expect("it is there"),
         claims: Box::default(),
     };
-    run::<Account>(&mut state, (create, at(100))).expect("made");
+    run::<Account>(&mut state, (create, moment(100))).expect("made");
     state
 }
 
@@ -61,7 +65,7 @@ fn create_user(role: Option<&str>, limits: UserLimits) -> UserCommand {
         UserLimits::default(),
     );
     let add = AccountCommand::AddSigningKey(SigningKey::Scoped(Box::new(scope)));
-    run::<Account>(&mut account, (add, at(101))).expect("added");
+    run::<Account>(&mut account, (add, moment(101))).expect("added");
     UserCommand::Create {
         user: key(KeyKind::User, 1),
         name: "ann".to_owned(),
@@ -130,9 +134,9 @@ fn an_operator_s_token_follows_from_its_history() {
     let mut state = operator();
     let signer = key(KeyKind::Operator, 2);
     let add = || OperatorCommand::AddSigningKey { key: signer };
-    run::<Operator>(&mut state, (add(), at(100))).expect("added");
+    run::<Operator>(&mut state, (add(), moment(100))).expect("added");
     assert_eq!(state.issued_at, 101, "later than the token before it");
-    run::<Operator>(&mut state, (add(), at(200))).expect_err("it is there");
+    run::<Operator>(&mut state, (add(), moment(200))).expect_err("it is there");
     let claims = state.claims().expect("it is there");
     assert_eq!(claims.body.signing_keys, [signer.to_string()]);
 
@@ -143,9 +147,9 @@ fn an_operator_s_token_follows_from_its_history() {
             ..OperatorClaims::default()
         },
     };
-    run::<Operator>(&mut state, (strict.clone(), at(200))).expect("set");
+    run::<Operator>(&mut state, (strict.clone(), moment(200))).expect("set");
     assert_eq!(
-        run::<Operator>(&mut state, (strict, at(300))),
+        run::<Operator>(&mut state, (strict, moment(300))),
         Ok(Vec::new())
     );
     let claims = state.claims().expect("it is there");
@@ -153,11 +157,27 @@ fn an_operator_s_token_follows_from_its_history() {
     assert_eq!(claims.body.signing_keys, [signer.to_string()]);
 
     let remove = || OperatorCommand::RemoveSigningKey { key: signer };
-    run::<Operator>(&mut state, (remove(), at(200))).expect("removed");
-    let refused = run::<Operator>(&mut state, (remove(), at(200))).expect_err("removed already");
+    run::<Operator>(&mut state, (remove(), moment(200))).expect("removed");
+    let refused =
+        run::<Operator>(&mut state, (remove(), moment(200))).expect_err("removed already");
     assert_eq!(refused, Refusal::NotSigningKey { key: signer });
-    let absent = Operator::decide(&OperatorState::default(), (add(), at(1)));
+    let absent = Operator::decide(&OperatorState::default(), (add(), moment(1)));
     assert_eq!(absent, Err(Refusal::Absent { what: "operator" }));
+}
+
+#[test]
+fn a_token_is_later_than_what_it_must_be_behind() {
+    let mut state = account();
+    let behind = Moment {
+        now: at(200),
+        behind: 500,
+    };
+    let set = AccountCommand::SetPermissions(Permissions {
+        publish: Permission::only(["a"]),
+        ..Permissions::default()
+    });
+    run::<Account>(&mut state, (set, behind)).expect("set");
+    assert_eq!(state.issued_at, 501);
 }
 
 #[test]
@@ -185,7 +205,7 @@ fn claims_that_a_server_refuses_are_refused_here() {
     };
     let before = state.clone();
     let set = AccountCommand::SetClaims(Box::new(claims));
-    let refused = run::<Account>(&mut state, (set, at(200))).expect_err("no subject");
+    let refused = run::<Account>(&mut state, (set, moment(200))).expect_err("no subject");
     let Refusal::Claims { findings } = &refused else {
         panic!("{refused:?}")
     };
@@ -197,7 +217,7 @@ fn claims_that_a_server_refuses_are_refused_here() {
             name: name.to_owned(),
             claims: OperatorClaims::default(),
         };
-        let refused = Operator::decide(&OperatorState::default(), (create, at(1)));
+        let refused = Operator::decide(&OperatorState::default(), (create, moment(1)));
         assert_eq!(refused.expect_err("no name").code(), "name-invalid");
     }
 }
@@ -262,7 +282,7 @@ fn revocations_of_an_account_only_grow() {
     let user = key(KeyKind::User, 1);
     for (user, until) in [(Some(user), 300), (Some(user), 200), (None, 150)] {
         let revoke = AccountCommand::Revoke { user, until };
-        run::<Account>(&mut state, (revoke, at(300))).expect("revoked");
+        run::<Account>(&mut state, (revoke, moment(300))).expect("revoked");
     }
     assert_eq!(state.revoked_until(user), 300);
     assert_eq!(state.revoked_until(key(KeyKind::User, 2)), 150);
@@ -301,9 +321,9 @@ fn events() -> (
         claims: OperatorClaims::default(),
     };
     let mut operator_events =
-        Operator::decide(&OperatorState::default(), (create, at(100))).expect("made");
+        Operator::decide(&OperatorState::default(), (create, moment(100))).expect("made");
     for command in operators {
-        operator_events.extend(run::<Operator>(&mut state, (command, at(200))).expect("done"));
+        operator_events.extend(run::<Operator>(&mut state, (command, moment(200))).expect("done"));
     }
 
     let mut limits = UserLimits {
@@ -344,9 +364,9 @@ fn events() -> (
         claims: Box::default(),
     };
     let mut state = AccountState::default();
-    let mut account_events = run::<Account>(&mut state, (create, at(100))).expect("made");
+    let mut account_events = run::<Account>(&mut state, (create, moment(100))).expect("made");
     for command in accounts {
-        account_events.extend(run::<Account>(&mut state, (command, at(200))).expect("done"));
+        account_events.extend(run::<Account>(&mut state, (command, moment(200))).expect("done"));
     }
 
     let mut state = UserState::default();

@@ -110,6 +110,7 @@ impl Init {
         }
         let keystore = self.folder.keystore_or_new(self.keystore.into(), &*store)?;
         let mut identities = Identities::open(store, keystore, &namespace).await?;
+        self.folder.begin_in(&identities)?;
         let made = identities
             .change(|draft| self.make(draft, &operator))
             .await?;
