@@ -13,7 +13,7 @@ use cim_core::domain::payload::{self, DomainEvent};
 use cim_core::event::NewEvent;
 use cim_core::id::{AggregateId, AggregateKey, EventId, Namespace};
 use cim_core::jwt::{AccountClaims, OperatorClaims, Permissions, Scope, SigningKey, UserLimits};
-use cim_core::nkey::{KeyKind, PublicKey, Seed};
+use cim_core::nkey::{KeyKind, PublicKey, Seed, without_seeds};
 use cim_core::text::Text;
 use cim_core::time::Timestamp;
 use cim_core::version::{ExpectedVersion, Version};
@@ -551,6 +551,10 @@ impl<'a> Draft<'a> {
         for event in &events {
             let id = EventId::from_parts(self.now, clock::entropy());
             let mut event = payload::new_event(event, id, self.now, self.source.clone());
+            if holds_seed(&event.body) {
+                let event_type = event.event_type.to_string();
+                return Err(IdentityError::SeedInText { event_type });
+            }
             if let Some((_, first)) = self.change.events.first() {
                 event.correlation = first.correlation;
             }
@@ -558,6 +562,12 @@ impl<'a> Draft<'a> {
         }
         Ok(())
     }
+}
+
+/// Somebody has put a seed where a name was meant, say.
+fn holds_seed(body: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(body);
+    without_seeds(&text) != text
 }
 
 /// Refuses a name that one of several has.

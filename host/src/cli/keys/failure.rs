@@ -29,6 +29,10 @@ impl From<IdentityError> for Failure {
                 "choose another name, or go on with what is there: `cim keys account list`, `cim \
                  keys user list`",
             ),
+            IdentityError::SeedInText { .. } => (
+                Exit::Usage,
+                "write something else there; a seed that was shown to anybody is replaced by a new one",
+            ),
             IdentityError::NoSeed { .. } => (
                 Exit::NotAllowed,
                 "sign where the seed is, or make a signing key here: `cim keys signing-key create`",
