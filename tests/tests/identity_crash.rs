@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 
 use cim_tests::random::Random;
 
-use self::identity::Identities;
+use self::keys_command::Identities;
 
-#[path = "support/identity.rs"]
-mod identity;
+#[path = "support/keys.rs"]
+mod keys_command;
 
 const KILLS: u32 = 100;
 
