@@ -117,6 +117,7 @@ async fn all_servers_of_a_cluster_learn_of_accounts() {
     let pushed = push_once_two_are_left(&client, &operator, &third).await;
     assert_eq!(outcomes(&pushed), [&Outcome::Updated; 2]);
     cluster.restart(2);
+    cluster.wait_until_together();
     let late = cluster.server(2).name().to_owned();
     assert!(log_in(cluster.server(2), &ann).is_some());
     let unknown = sign(5, &AccountClaims::default(), in_seconds(-5));
@@ -150,11 +151,12 @@ async fn all_servers_of_a_cluster_learn_of_accounts() {
         difference.accounts[0]
             .servers
             .iter()
-            .all(|(_, held)| *held == newer)
+            .all(|(_, held)| *held == newer),
+        "{difference:?}"
     );
     // The system account is none of ours here.
     assert_eq!(difference.foreign.len(), 1);
-    assert_eq!(difference.foreign[0].servers.len(), 3);
+    assert_eq!(difference.foreign[0].servers.len(), 3, "{difference:?}");
     let ours = [third, operator.known(&[]).remove(0).token];
     let difference = client.compare_claims(&ours).await.expect("answers");
     assert!(difference.foreign.is_empty());
