@@ -41,6 +41,7 @@ mod go_json;
 mod import;
 mod lenient;
 mod limit;
+mod mapping;
 mod operator;
 mod permissions;
 mod signing_key;

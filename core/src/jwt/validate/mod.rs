@@ -17,7 +17,7 @@ pub(super) mod user;
 use std::fmt;
 use std::str::FromStr;
 
-pub(super) use subject::{contains, is_valid};
+pub(super) use subject::{contains, is_valid, reference};
 pub(super) use user::{is_in_network, time_of_day};
 
 use super::body::Body;
