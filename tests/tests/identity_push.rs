@@ -281,8 +281,10 @@ async fn what_a_server_would_not_go_by_is_not_sent() {
         panic!("{error:?}");
     };
     assert_eq!(findings[0].code, "issuer-not-trusted");
-    let mut invalid = AccountClaims::default();
-    invalid.cluster_traffic = "x".to_owned();
+    let invalid = AccountClaims {
+        cluster_traffic: "x".to_owned(),
+        ..AccountClaims::default()
+    };
     let error = refused(&client, &operator, &sign(2, &invalid, in_seconds(-5))).await;
     assert_eq!(error.code(), "claims-refused");
     assert!(error.to_string().contains("cluster_traffic"), "{error}");
