@@ -10,7 +10,7 @@ use cim_core::jwt::{
 };
 use cim_core::nkey::Seed;
 use cim_host::clock;
-use cim_host::identity::server_config::Resolver;
+use cim_host::identity::server_config::{Resolver, ServerConfig};
 use cim_host::jetstream::claims::Push;
 use cim_tests::nats::NatsServer;
 use data_encoding::BASE64URL_NOPAD;
@@ -444,7 +444,8 @@ fn starts(extra: &str) -> Result<(), String> {
         .spawn()
         .expect("it starts");
     for _ in 0..600 {
-        let said = std::fs::read_to_string(folder.path().join("log")).unwrap_or_default();
+        let said = std::fs::read(folder.path().join("log")).expect("a file");
+        let said = String::from_utf8_lossy(&said).into_owned();
         let ended = process.try_wait().expect("our child").is_some();
         if ended || said.contains("Server is ready") {
             let _ = process.kill();
@@ -455,6 +456,34 @@ fn starts(extra: &str) -> Result<(), String> {
     }
     let _ = process.kill();
     panic!("it neither starts nor ends");
+}
+
+/// Names and folders of a configuration are whatever they are, and change nothing else.
+#[cfg(unix)]
+#[test]
+fn a_configuration_takes_any_names() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt as _;
+
+    let folder = tempfile::tempdir().expect("a folder");
+    let odd = OsStr::from_bytes(b"a \"b\" \\ $HOME {#} // \xc3\xa9 \xff\nport: 1");
+    let (accounts, data) = (
+        folder.path().join(odd),
+        folder.path().join("data").join(odd),
+    );
+    let operator = Operator::new();
+    let mut known = operator.known(&[]);
+    known[0].name = "}\nport: 1\r\n\"".to_owned();
+    let system = known[0].key;
+    let dir = accounts.clone();
+    let config = ServerConfig {
+        server_name: Some("n\"1\"\nport:1".to_owned()),
+        jetstream: Some(data.clone()),
+        ..ServerConfig::new(operator.token, system, known, Resolver::Full { dir })
+    };
+    assert_eq!(starts(&config.text().expect("tokens")), Ok(()));
+    assert!(accounts.join(format!("{system}.jwt")).is_file());
+    assert!(data.join("jetstream").is_dir());
 }
 
 /// A server that has no system account yet makes one by the operator's identity key, which a strict
