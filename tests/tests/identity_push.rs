@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use cim_core::jwt::{AccountClaims, OperatorClaims};
+use cim_core::jwt::{AccountClaims, OperatorClaims, Permission, UserLimits};
 use cim_host::clock;
 use cim_host::identity::server_config::Resolver;
 use cim_host::jetstream::JetStreamClient;
@@ -11,8 +11,8 @@ use cim_host::jetstream::claims::{ClaimsError, Held, Outcome, Push, Pushed};
 use cim_tests::nats::{NatsCluster, NatsServer};
 
 use self::operator::{
-    Client, Operator, account, connect, full, in_seconds, operator as operator_key, second, sign,
-    sign_by, user, user_token, with_keys,
+    Client, Operator, SYSTEM, account, connect, connect_with, full, in_seconds,
+    operator as operator_key, second, sign, sign_by, user, user_token, with_keys,
 };
 
 #[path = "support/operator.rs"]
@@ -364,6 +364,37 @@ async fn others_than_users_of_the_system_account_are_told_so() {
         error.to_string(),
         "expected a user of the system account, found another"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_few_rights_are_enough_to_push() {
+    let operator = Operator::new();
+    let server = NatsServer::start(operator.server(&[], full()));
+    let rights = [
+        "$SYS.REQ.SERVER.PING.VARZ",
+        "$SYS.REQ.SERVER.PING.ACCOUNTZ",
+        "$SYS.REQ.ACCOUNT.*.CLAIMS.LOOKUP",
+        "$SYS.REQ.CLAIMS.LIST",
+        "$SYS.REQ.CLAIMS.UPDATE",
+    ];
+    let limits = |rights: &[&str]| UserLimits {
+        publish: Permission::only(rights.iter().copied()),
+        subscribe: Permission::only(["_INBOX.>"]),
+        ..UserLimits::default()
+    };
+    let token = sign(2, &AccountClaims::default(), in_seconds(-10));
+    let client = connect_with(&server.url(), SYSTEM, limits(&rights[..4])).await;
+    let error = refused(&client, &operator, &token).await;
+    assert_eq!(error.code(), "nats-not-allowed");
+    assert!(
+        error.to_string().contains("$SYS.REQ.CLAIMS.UPDATE"),
+        "{error}"
+    );
+    assert!(error.help().contains("`$SYS.REQ.CLAIMS.*`"));
+    let client = connect_with(&server.url(), SYSTEM, limits(&rights)).await;
+    push(&client, &operator, &token).await;
+    let difference = client.compare_claims(&[token]).await.expect("an answer");
+    assert_eq!(difference.accounts[0].servers[0].1, Held::Same);
 }
 
 #[tokio::test(flavor = "multi_thread")]
