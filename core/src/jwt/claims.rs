@@ -1,6 +1,8 @@
 //! The envelope of all claims, and how they are signed.
 
 use std::collections::BTreeMap;
+use std::error::Error;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -8,7 +10,8 @@ use sha2::{Digest as _, Sha512_256};
 
 use super::body::Body;
 use super::go_json;
-use super::token;
+use super::token::{self, MAX_TOKEN_LEN};
+use super::validate::{self, Finding, Level, ServerVersion};
 use crate::nkey::{NkeyError, PublicKey, Seed};
 use crate::time::Timestamp;
 
@@ -57,15 +60,55 @@ impl<B: Body> Claims<B> {
         }
     }
 
+    /// Signs if servers of a version would take it, as of `now`: what [`sign`](Self::sign) does, behind
+    /// what [`findings`](Self::findings) looks at.
+    ///
+    /// Claims that begin later are signed, and warnings stop nothing. Whether the issuer is trusted is
+    /// not seen by these claims alone.
+    ///
+    /// # Errors
+    ///
+    /// [`IssueError::Refused`] with what is wrong, [`IssueError::Key`] when subject or issuer are of a
+    /// wrong kind of key.
+    pub fn issue(
+        &mut self,
+        issuer: &Seed,
+        now: Timestamp,
+        server: ServerVersion,
+    ) -> Result<String, IssueError> {
+        self.prepare(issuer, now).map_err(IssueError::Key)?;
+        let mut refused = self.findings(server, Some(now));
+        refused.retain(|finding| finding.is_refused() && finding.code != validate::NOT_YET_VALID);
+        if !refused.is_empty() {
+            return Err(IssueError::Refused(refused));
+        }
+        let token = self.signed(issuer).map_err(IssueError::Key)?;
+        match token.len() {
+            len if len > MAX_TOKEN_LEN => Err(IssueError::Refused(vec![Finding {
+                level: Level::Error,
+                code: "jwt-too-long",
+                path: String::new(),
+                text: format!("expected at most {MAX_TOKEN_LEN} bytes, found {len}"),
+            }])),
+            _ => Ok(token),
+        }
+    }
+
     /// Signs as of `now`, cut to the second, and sets issuer, time and id.
     ///
     /// The same claims, key and time give the same token. That servers will take it is not looked at
-    /// here, other than who signs what.
+    /// here, other than who signs what: [`issue`](Self::issue) does.
     ///
     /// # Errors
     ///
     /// [`NkeyError`] when subject or issuer are of a wrong kind of key.
     pub fn sign(&mut self, issuer: &Seed, now: Timestamp) -> Result<String, NkeyError> {
+        self.prepare(issuer, now)?;
+        self.signed(issuer)
+    }
+
+    /// Sets all that depends on who signs when.
+    fn prepare(&mut self, issuer: &Seed, now: Timestamp) -> Result<(), NkeyError> {
         PublicKey::of_kind(&self.subject, B::KIND.subject())?;
         if !B::KIND.issuers().contains(&issuer.kind()) {
             return Err(NkeyError::Kind {
@@ -74,9 +117,13 @@ impl<B: Body> Claims<B> {
             });
         }
         self.issuer = issuer.public_key().to_string();
-        self.issued_at = i64::try_from(now.micros() / 1_000_000).expect("years have four digits");
+        self.issued_at = validate::seconds(now);
         self.id = self.computed_id();
         self.body.sort();
+        Ok(())
+    }
+
+    fn signed(&self, issuer: &Seed) -> Result<String, NkeyError> {
         token::sign(&go_json::to_vec(&Written::of(self)), issuer)
     }
 
@@ -211,6 +258,52 @@ impl<B: Body> Claims<B> {
             tags: tags.unwrap_or_default(),
             other: envelope.other,
         })
+    }
+}
+
+/// Why claims were not signed.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum IssueError {
+    /// Subject or issuer are of a wrong kind of key.
+    Key(NkeyError),
+    /// What servers would refuse about them; at least one finding.
+    Refused(Vec<Finding>),
+}
+
+impl IssueError {
+    /// The stable code of this fault.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Key(error) => error.code(),
+            Self::Refused(_) => "jwt-refused",
+        }
+    }
+}
+
+impl fmt::Display for IssueError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("not signed: ")?;
+        match self {
+            Self::Key(error) => fmt::Display::fmt(error, f),
+            Self::Refused(findings) => {
+                f.write_str("a server would refuse it")?;
+                match &findings[..] {
+                    [] => Ok(()),
+                    [only] => write!(f, ": {only}"),
+                    [first, rest @ ..] => write!(f, ": {first} (and {} more)", rest.len()),
+                }
+            }
+        }
+    }
+}
+
+impl Error for IssueError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Key(error) => Some(error),
+            Self::Refused(_) => None,
+        }
     }
 }
 

@@ -3,8 +3,8 @@
 //! A token is signed JSON. [`Claims`] are what it says: an envelope, and a body of one of four kinds,
 //! [`OperatorClaims`], [`AccountClaims`], [`UserClaims`] and [`ActivationClaims`]. [`Token::read`]
 //! takes a token's text and checks its signature as nats-server does, in all that is lenient about
-//! that (nats-io/jwt 2.8, versions 1 and 2 of the claims); [`Claims::sign`] writes one, of version 2.
-//! Fields that are not known here are kept.
+//! that (nats-io/jwt 2.8, versions 1 and 2 of the claims); [`Claims::issue`] writes one, of version 2,
+//! that servers take. Fields that are not known here are kept.
 //!
 //! Limits are [unlimited](Limit::UNLIMITED) unless they are set, though an absent limit of a token is
 //! zero.
@@ -12,7 +12,7 @@
 //! # Examples
 //!
 //! ```
-//! use cim_core::jwt::{Claims, Token, UserClaims};
+//! use cim_core::jwt::{Claims, ServerVersion, Token, UserClaims};
 //! use cim_core::nkey::{KeyKind, Seed};
 //! use cim_core::time::Timestamp;
 //!
@@ -21,7 +21,7 @@
 //! let now = Timestamp::from_micros(1_700_000_000_000_000).expect("a time");
 //!
 //! let mut claims = Claims::new(user.public_key(), "ann", UserClaims::default());
-//! let text = claims.sign(&account, now).expect("accounts sign users");
+//! let text = claims.issue(&account, now, ServerVersion::default()).expect("accounts sign users");
 //!
 //! let token = Token::read(&text).expect("signed by the account");
 //! assert_eq!(token.issuer(), account.public_key());
@@ -58,7 +58,7 @@ pub use account::{
 };
 pub use activation::ActivationClaims;
 pub use body::{Body, Kind};
-pub use claims::Claims;
+pub use claims::{Claims, IssueError};
 pub use effective::{Effective, Verdict};
 pub use error::JwtError;
 pub use export::{Export, Exported, Latency, Sampling};

@@ -627,3 +627,61 @@ fn collect(value: &Value, is_map: bool, found: &mut Vec<String>) {
         _ => {}
     }
 }
+
+#[test]
+fn what_a_server_would_refuse_is_not_signed() {
+    let account = seed(KeyKind::Account, 1);
+    let user = public(KeyKind::User, 2);
+    let mut claims = Claims::new(user, "ann", UserClaims::default());
+    claims.not_before = 1_800_000_000;
+    let issued = claims.issue(&account, now(), ServerVersion::default());
+    assert_eq!(
+        Ok(claims.clone().sign(&account, now()).expect("signed")),
+        issued
+    );
+
+    claims.body.limits.publish = Permission::only(["a..b"]);
+    claims.expires = 1_600_000_000;
+    let error = claims
+        .issue(&account, now(), ServerVersion::default())
+        .expect_err("refused");
+    assert_eq!(error.code(), "jwt-refused");
+    let IssueError::Refused(findings) = &error else {
+        panic!("refused for what it says: {error}");
+    };
+    let found: Vec<_> = findings
+        .iter()
+        .map(|found| (found.code, &*found.path))
+        .collect();
+    let expected = [
+        ("expired", "exp"),
+        ("subject-token-empty", "nats.pub.allow[0]"),
+    ];
+    assert_eq!(found, expected);
+    assert_eq!(
+        error.to_string(),
+        "not signed: a server would refuse it: exp: the token has ended at \
+         2020-09-13T12:26:40.000000Z (and 1 more)"
+    );
+
+    let operator = seed(KeyKind::Operator, 3);
+    let error = claims.issue(&operator, now(), ServerVersion::default());
+    assert_eq!(
+        error.expect_err("accounts sign users").code(),
+        "key-kind-wrong"
+    );
+}
+
+#[test]
+fn a_token_that_is_too_long_is_not_issued() {
+    let account = seed(KeyKind::Account, 1);
+    let name = "a".repeat(MAX_TOKEN_LEN);
+    let mut claims = Claims::new(public(KeyKind::User, 2), &name, UserClaims::default());
+    let error = claims
+        .issue(&account, now(), ServerVersion::default())
+        .expect_err("too long");
+    assert!(
+        error.to_string().contains("expected at most 1048576 bytes"),
+        "{error}"
+    );
+}

@@ -83,6 +83,9 @@ impl fmt::Display for ServerVersion {
     }
 }
 
+/// The code of what is refused before its time.
+pub(super) const NOT_YET_VALID: &str = "not-yet-valid";
+
 /// How bad it is.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Level {
@@ -177,7 +180,7 @@ impl Findings {
         }
         if not_before > 0 && not_before > now {
             let text = format!("the token begins at {}", second(not_before));
-            self.time("not-yet-valid", "nbf", text);
+            self.time(NOT_YET_VALID, "nbf", text);
         }
     }
 }
