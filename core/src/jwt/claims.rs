@@ -261,10 +261,15 @@ impl<B: Body> Claims<B> {
     }
 }
 
-/// Why claims were not signed.
+/// Why claims were not signed. No variant holds a seed.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum IssueError {
+    /// What was written of them is not in the form of a token.
+    Claims {
+        /// What is wrong with it.
+        why: String,
+    },
     /// Subject or issuer are of a wrong kind of key.
     Key(NkeyError),
     /// What servers would refuse about them; at least one finding.
@@ -275,6 +280,7 @@ impl IssueError {
     /// The stable code of this fault.
     pub fn code(&self) -> &'static str {
         match self {
+            Self::Claims { .. } => "claims-invalid",
             Self::Key(error) => error.code(),
             Self::Refused(_) => "jwt-refused",
         }
@@ -285,6 +291,7 @@ impl fmt::Display for IssueError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("not signed: ")?;
         match self {
+            Self::Claims { why } => write!(f, "the claims are not as they should be: {why}"),
             Self::Key(error) => fmt::Display::fmt(error, f),
             Self::Refused(findings) => {
                 f.write_str("a server would refuse it")?;
@@ -302,7 +309,7 @@ impl Error for IssueError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Key(error) => Some(error),
-            Self::Refused(_) => None,
+            Self::Claims { .. } | Self::Refused(_) => None,
         }
     }
 }

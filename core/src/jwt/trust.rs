@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::account::AccountClaims;
 use super::claims::Claims;
@@ -254,7 +254,8 @@ fn check_signer(
         }
     }
     if signer.and_then(SigningKey::scope).is_some()
-        && let Some(field) = first_limit(user.payload().get("nats"))
+        && let Some(nats) = user.payload().get("nats").and_then(Value::as_object)
+        && let Some(field) = first_limit(nats)
     {
         let text = "the key that has signed has a scope, beside which nothing may be said";
         findings.error("scope-and-limits", &format!("nats.{field}"), text);
@@ -262,8 +263,7 @@ fn check_signer(
 }
 
 /// The first permission or limit of a token, even if it is an empty one.
-fn first_limit(nats: Option<&Value>) -> Option<&'static str> {
-    let nats = nats?;
+pub(super) fn first_limit(nats: &Map<String, Value>) -> Option<&'static str> {
     let has = |name: &str| nats.get(name).is_some();
     let has_list = |name: &str| {
         let lists = nats.get(name);

@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 
 use super::body::Kind;
 use super::limit::Limit;
+use super::token::VERSION;
 
 /// The payload in the form of version 2. What version 1 did not have is left out, as servers do.
 pub(super) fn migrated(kind: Kind, mut payload: Map<String, Value>) -> Map<String, Value> {
@@ -89,6 +90,8 @@ pub(super) fn migrated(kind: Kind, mut payload: Map<String, Value>) -> Map<Strin
         let value = payload.remove(*name);
         nats.extend(value.map(|value| ((*name).to_owned(), value)));
     }
+    nats.insert("type".to_owned(), kind.name().into());
+    nats.insert("version".to_owned(), VERSION.into());
     payload.insert("nats".to_owned(), Value::Object(nats));
     payload
 }

@@ -27,6 +27,7 @@ mod curve;
 mod error;
 mod kind;
 mod public;
+mod redact;
 mod seed;
 #[cfg(test)]
 mod tests;
@@ -35,4 +36,5 @@ pub use curve::NONCE_LEN;
 pub use error::NkeyError;
 pub use kind::KeyKind;
 pub use public::PublicKey;
+pub(crate) use redact::without_seeds;
 pub use seed::{SIGNATURE_LEN, Seed};

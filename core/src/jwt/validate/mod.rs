@@ -17,11 +17,15 @@ pub(super) mod user;
 use std::fmt;
 use std::str::FromStr;
 
+use serde::Serialize;
+
 pub(super) use subject::{contains, is_valid};
 pub(super) use user::{is_in_network, time_of_day};
 
 use super::body::Body;
 use super::claims::Claims;
+use super::error::JwtError;
+use crate::nkey::without_seeds;
 use crate::time::Timestamp;
 
 /// The version of a nats-server, which decides which rules hold.
@@ -36,6 +40,9 @@ pub struct ServerVersion {
 }
 
 impl ServerVersion {
+    /// The first version whose rules are known here.
+    pub const OLDEST: Self = Self::new(2, 12, 0);
+
     /// The version whose verdicts are tried.
     pub const TRIED: Self = Self::new(2, 15, 1);
 
@@ -87,7 +94,8 @@ impl fmt::Display for ServerVersion {
 pub(super) const NOT_YET_VALID: &str = "not-yet-valid";
 
 /// How bad it is.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Level {
     /// The server refuses such claims.
     Error,
@@ -97,8 +105,19 @@ pub enum Level {
     Warning,
 }
 
+impl Level {
+    /// The level as a word, `error`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Time => "time",
+            Self::Warning => "warning",
+        }
+    }
+}
+
 /// Something about claims that a server refuses or that is doubtful.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct Finding {
     /// How bad it is.
     pub level: Level,
@@ -114,6 +133,18 @@ impl Finding {
     /// Whether a server refuses claims with this finding.
     pub fn is_refused(&self) -> bool {
         self.level != Level::Warning
+    }
+}
+
+impl From<&JwtError> for Finding {
+    /// That it is no token is a finding too.
+    fn from(error: &JwtError) -> Self {
+        Self {
+            level: Level::Error,
+            code: error.code(),
+            path: String::new(),
+            text: error.to_string(),
+        }
     }
 }
 
@@ -154,8 +185,8 @@ impl Findings {
         self.found.push(Finding {
             level,
             code,
-            path: path.to_owned(),
-            text: text.into(),
+            path: without_seeds(path).into_owned(),
+            text: without_seeds(&text.into()).into_owned(),
         });
     }
 

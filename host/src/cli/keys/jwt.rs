@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use cim_core::creds::token_in;
 use cim_core::jwt::{
-    AccountClaims, ActivationClaims, Body, Claims, Finding, JwtError, Kind, Level, Login,
-    MAX_TOKEN_LEN, OperatorClaims, ServerVersion, Token, Trust, UserClaims, login_findings,
+    AccountClaims, Body, Claims, Finding, JwtError, Kind, Known, Level, Login, MAX_TOKEN_LEN,
+    OperatorClaims, ServerVersion, Token, judge,
 };
 use cim_core::time::Timestamp;
 use clap::{Args, Subcommand};
@@ -91,9 +91,12 @@ fn parse_version(text: &str) -> Result<ServerVersion, String> {
     let version = text
         .parse()
         .map_err(|()| "expected three numbers, such as `2.15.1`".to_owned())?;
-    match version >= ServerVersion::new(2, 12, 0) {
+    match version >= ServerVersion::OLDEST {
         true => Ok(version),
-        false => Err("the rules of servers before 2.12.0 are not known here".to_owned()),
+        false => Err(format!(
+            "the rules of servers before {} are not known here",
+            ServerVersion::OLDEST
+        )),
     }
 }
 
@@ -155,30 +158,31 @@ impl Decode {
 impl Validate {
     fn run(self, out: &mut Output) -> Result<(), Failure> {
         let at = self.at.unwrap_or_else(clock::now);
-        let token =
-            match read(&self.file) {
-                Ok(token) => token,
-                // That it is no token is the verdict.
-                Err(failure) if failure.exit == Exit::Broken && self.json => {
-                    out.json(&document(None, std::slice::from_ref(&json!({
-                    "level": "error", "code": failure.code, "path": "", "text": failure.message,
-                }))))?;
-                    return Err(Failure {
-                        quiet: true,
-                        ..failure
-                    });
-                }
-                Err(failure) => return Err(failure),
-            };
+        let token = match read(&self.file) {
+            Ok(token) => token,
+            // That it is no token is the verdict.
+            Err(failure) if failure.exit == Exit::Broken && self.json => {
+                let finding = json!({
+                    "level": Level::Error, "code": failure.code, "path": "",
+                    "text": failure.message,
+                });
+                out.json(&document(None, json!([finding]), false))?;
+                return Err(Failure {
+                    quiet: true,
+                    ..failure
+                });
+            }
+            Err(failure) => return Err(failure),
+        };
         let findings = self.findings(&token, at)?;
         if self.json {
-            let findings: Vec<_> = findings.iter().map(finding_json).collect();
-            out.json(&document(Some(token.kind()), &findings))?;
+            let is_taken = !findings.iter().any(Finding::is_refused);
+            out.json(&document(Some(token.kind()), json!(findings), is_taken))?;
         } else {
             for finding in &findings {
                 out.line(&format!(
                     "{:<7}  {}: {finding}",
-                    level(finding),
+                    finding.level.name(),
                     finding.code
                 ))?;
             }
@@ -197,7 +201,6 @@ impl Validate {
     }
 
     fn findings(&self, token: &Token, at: Timestamp) -> Result<Vec<Finding>, Failure> {
-        let server = self.server;
         let kind = token.kind();
         if self.account.is_some() && kind != Kind::User {
             let text = format!("`--account` is for tokens of users, and this is one of an {kind}");
@@ -208,74 +211,32 @@ impl Validate {
             .as_deref()
             .map(claims_of::<OperatorClaims>)
             .transpose()?;
-        let trust = operator.as_ref().map(Trust::of);
-        match kind {
-            Kind::Operator => {
-                let claims: Claims<OperatorClaims> = claims(token)?;
-                let mut findings = claims.findings_at_start(server);
-                // What tools refuse, and servers do not look at.
-                findings.extend(
-                    claims
-                        .findings(server, Some(at))
-                        .into_iter()
-                        .map(|finding| Finding {
-                            level: Level::Warning,
-                            ..finding
-                        }),
-                );
-                Ok(findings)
-            }
-            Kind::Account => {
-                let claims: Claims<AccountClaims> = claims(token)?;
-                Ok(match trust {
-                    Some(trust) => claims.findings_for(&trust, server, at),
-                    None => claims.findings(server, Some(at)),
-                })
-            }
-            Kind::User => {
-                let Some(account) = &self.account else {
-                    let claims: Claims<UserClaims> = claims(token)?;
-                    return Ok(claims.findings(server, Some(at)));
-                };
-                let account: Claims<AccountClaims> = claims_of(account)?;
-                let trust = trust.unwrap_or_else(|| Trust::of_whoever_signed(&account));
-                let login = Login {
-                    connection_type: &self.connection_type,
-                    address: self.address,
-                    ..Login::at(at)
-                };
-                login_findings(token, &account, &trust, server, &login).map_err(broken)
-            }
-            _ => Ok(claims::<ActivationClaims>(token)?.findings(server, Some(at))),
-        }
+        let account = self
+            .account
+            .as_deref()
+            .map(claims_of::<AccountClaims>)
+            .transpose()?;
+        let known = Known {
+            account: account.as_ref(),
+            operator: operator.as_ref(),
+            server: self.server,
+            login: Login {
+                connection_type: &self.connection_type,
+                address: self.address,
+                ..Login::at(at)
+            },
+        };
+        judge(token, &known).map_err(broken)
     }
 }
 
-fn document(kind: Option<Kind>, findings: &[Value]) -> Value {
-    let is_taken = findings.iter().all(|finding| finding["level"] == "warning");
+fn document(kind: Option<Kind>, findings: Value, is_taken: bool) -> Value {
     json!({
         "schema": "cim.keys.jwt.validate/v1",
         "kind": kind.map(Kind::name),
         "taken": is_taken,
         "findings": findings,
     })
-}
-
-fn finding_json(finding: &Finding) -> Value {
-    json!({
-        "level": level(finding),
-        "code": finding.code,
-        "path": finding.path,
-        "text": finding.text,
-    })
-}
-
-fn level(finding: &Finding) -> &'static str {
-    match finding.level {
-        Level::Error => "error",
-        Level::Time => "time",
-        Level::Warning => "warning",
-    }
 }
 
 /// A second for people.
