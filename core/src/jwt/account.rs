@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::body::{Body, Kind};
 use super::claims::Claims;
 use super::export::Export;
 use super::import::Import;
-use super::limit::Limit;
+use super::limit::{self, Limit};
 use super::permissions::Permissions;
 use super::signing_key::{self, SigningKey};
 use super::validate::{self, Findings};
@@ -84,6 +84,14 @@ impl Body for AccountClaims {
     fn settle(&mut self) {
         if !self.limits.tiers.is_empty() {
             self.limits.jetstream = JetStreamLimits::off();
+        }
+    }
+
+    fn unlimit(fields: &mut Map<String, Value>) {
+        let limits = fields.entry("limits");
+        if let Value::Object(limits) = limits.or_insert_with(|| Map::new().into()) {
+            limit::unlimit(limits, &AccountLimits::NUMBERS);
+            limits.entry("wildcards").or_insert(true.into());
         }
     }
 
@@ -184,6 +192,11 @@ impl Default for AccountLimits {
 }
 
 impl AccountLimits {
+    /// The names of those limits that are numbers, but for JetStream's.
+    const NUMBERS: [&str; 7] = [
+        "subs", "data", "payload", "imports", "exports", "conn", "leaf",
+    ];
+
     /// Nothing at all, which is what absent limits are.
     pub fn none() -> Self {
         Self {

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
 
 use super::claims::Claims;
 use super::validate::Findings;
@@ -77,6 +78,10 @@ pub trait Body: Clone + Serialize + DeserializeOwned {
     /// Leaves out what servers leave out when they read such claims.
     #[doc(hidden)]
     fn settle(&mut self) {}
+
+    /// Writes among the fields of a token that limits are none which are absent.
+    #[doc(hidden)]
+    fn unlimit(_fields: &mut Map<String, Value>) {}
 
     #[doc(hidden)]
     fn check(claims: &Claims<Self>, findings: &mut Findings);

@@ -12,7 +12,7 @@ use super::body::Body;
 use super::go_json;
 use super::token::{self, MAX_TOKEN_LEN};
 use super::validate::{self, Finding, Level, ServerVersion};
-use crate::nkey::{NkeyError, PublicKey, Seed};
+use crate::nkey::{NkeyError, PublicKey, Seed, base32};
 use crate::time::Timestamp;
 
 /// What a token says: whom it is about, who says so, for how long, and the claims of its kind.
@@ -58,6 +58,22 @@ impl<B: Body> Claims<B> {
             tags: Vec::new(),
             other: BTreeMap::new(),
         }
+    }
+
+    /// The same from a time on, which is rounded up to the second.
+    #[must_use]
+    pub fn with_begin(mut self, begin: Timestamp) -> Self {
+        let second = begin.micros().div_ceil(1_000_000);
+        self.not_before = i64::try_from(second).expect("years have four digits");
+        self
+    }
+
+    /// The same up to a time, which is cut to the second.
+    #[must_use]
+    pub fn with_end(mut self, end: Timestamp) -> Self {
+        // Zero would be for ever.
+        self.expires = validate::seconds(end).max(1);
+        self
     }
 
     /// Signs if servers of a version would take it, as of `now`: what [`sign`](Self::sign) does, behind
@@ -135,7 +151,9 @@ impl<B: Body> Claims<B> {
             ..Envelope::of(self)
         };
         let hash = Sha512_256::digest(go_json::to_vec(&envelope));
-        data_encoding::BASE32_NOPAD.encode(&hash)
+        let mut id = [0; 52];
+        base32::encode(&hash, &mut id);
+        String::from_utf8_lossy(&id).into_owned()
     }
 }
 

@@ -32,6 +32,7 @@
 
 mod account;
 mod activation;
+mod base64;
 mod body;
 mod claims;
 mod draft;

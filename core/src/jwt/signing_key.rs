@@ -6,7 +6,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
-use super::limit::Limit;
+use super::limit;
 use super::user::UserLimits;
 
 /// A key that signs users, `A…`: as the account itself does, or with a scope.
@@ -117,9 +117,7 @@ mod template {
     use serde::{Deserialize as _, Deserializer, Serializer};
     use serde_json::Value;
 
-    use super::{Limit, UserLimits};
-
-    const NUMBERS: [&str; 3] = ["subs", "data", "payload"];
+    use super::{UserLimits, limit};
 
     pub(super) fn serialize<S: Serializer>(
         template: &UserLimits,
@@ -154,7 +152,10 @@ mod template {
         if !times_location.is_empty() {
             fields.serialize_entry("times_location", times_location)?;
         }
-        for (name, number) in NUMBERS.into_iter().zip([subscriptions, data, payload]) {
+        for (name, number) in UserLimits::NUMBERS
+            .into_iter()
+            .zip([subscriptions, data, payload])
+        {
             fields.serialize_entry(name, number)?;
         }
         for (name, is_so) in [("bearer_token", is_bearer), ("proxy_required", needs_proxy)] {
@@ -173,12 +174,7 @@ mod template {
     ) -> Result<UserLimits, D::Error> {
         let mut value = Value::deserialize(deserializer)?;
         if let Value::Object(fields) = &mut value {
-            for name in NUMBERS {
-                let number = fields.entry(name).or_insert(Value::Null);
-                if number.is_null() {
-                    *number = Limit::UNLIMITED.get().into();
-                }
-            }
+            limit::unlimit(fields, &UserLimits::NUMBERS);
         }
         serde_json::from_value(value).map_err(D::Error::custom)
     }

@@ -1,15 +1,12 @@
 //! Tokens: three parts with full stops between them, of which the last one is a signature.
 
-use std::sync::LazyLock;
-
-use data_encoding::{BASE64URL_NOPAD, Encoding};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::body::{Body, Kind};
 use super::claims::Claims;
 use super::error::JwtError;
-use super::{lenient, v1};
+use super::{base64, lenient, v1};
 use crate::nkey::{NkeyError, PublicKey, Seed};
 
 /// The version of the claims that are written.
@@ -20,14 +17,6 @@ pub const MAX_TOKEN_LEN: usize = 1 << 20;
 
 /// The header of every token that is written, as Go's library orders it.
 const HEADER: &[u8] = br#"{"typ":"JWT","alg":"ed25519-nkey"}"#;
-
-/// Base64 as Go reads it: no padding, line ends passed over, bits that are left over too.
-static BASE64: LazyLock<Encoding> = LazyLock::new(|| {
-    let mut specification = BASE64URL_NOPAD.specification();
-    specification.check_trailing_bits = false;
-    specification.ignore.push_str("\r\n");
-    specification.encoding().expect("a valid alphabet")
-});
 
 /// A token that was read, and signed by who it says.
 ///
@@ -144,12 +133,13 @@ impl std::fmt::Debug for Token {
 
 /// A token with this payload.
 pub(super) fn sign(payload: &[u8], issuer: &Seed) -> Result<String, NkeyError> {
-    let mut token = BASE64URL_NOPAD.encode(HEADER);
+    let mut token = String::new();
+    base64::encode(HEADER, &mut token);
     token.push('.');
-    BASE64URL_NOPAD.encode_append(payload, &mut token);
+    base64::encode(payload, &mut token);
     let signature = issuer.sign(token.as_bytes())?;
     token.push('.');
-    BASE64URL_NOPAD.encode_append(&signature, &mut token);
+    base64::encode(&signature, &mut token);
     Ok(token)
 }
 
@@ -221,7 +211,5 @@ fn object(part: &'static str, text: &str) -> Result<Map<String, Value>, JwtError
 }
 
 fn decode(part: &'static str, text: &str) -> Result<Vec<u8>, JwtError> {
-    BASE64
-        .decode(text.as_bytes())
-        .map_err(|_| JwtError::Base64 { part })
+    base64::decode(text).ok_or(JwtError::Base64 { part })
 }

@@ -49,8 +49,10 @@ impl Trust {
             ..
         } = &operator.body;
         let identity = (!is_strict).then(|| operator.subject.clone());
+        let mut keys = BTreeSet::new();
+        keys.extend(signing_keys.iter().cloned().chain(identity));
         Self {
-            keys: signing_keys.iter().cloned().chain(identity).collect(),
+            keys,
             is_strict: *is_strict,
         }
     }

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::body::{Body, Kind};
 use super::claims::Claims;
-use super::limit::Limit;
+use super::limit::{self, Limit};
 use super::permissions::{Networks, Permission, Responses, TimeRange};
 use super::validate::{self, Findings};
 
@@ -28,6 +28,10 @@ pub struct UserClaims {
 
 impl Body for UserClaims {
     const KIND: Kind = Kind::User;
+
+    fn unlimit(fields: &mut Map<String, Value>) {
+        limit::unlimit(fields, &UserLimits::NUMBERS);
+    }
 
     fn check(claims: &Claims<Self>, findings: &mut Findings) {
         validate::user::check(claims, findings);
@@ -110,6 +114,9 @@ impl Default for UserLimits {
 }
 
 impl UserLimits {
+    /// The names of those limits that are numbers.
+    pub(super) const NUMBERS: [&str; 3] = ["subs", "data", "payload"];
+
     /// Nothing said at all, not even that there are no limits: what a user must have whose limits come
     /// from the scope of the key that signs.
     pub fn none() -> Self {

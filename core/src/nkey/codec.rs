@@ -3,9 +3,9 @@
 //! Public keys are `prefix ‖ key ‖ crc`, seeds `seed prefix and kind (2 bytes) ‖ seed ‖ crc`; the
 //! checksum is CRC-16/XMODEM, the low byte first (nats-io/nkeys `strkey.go`, `crc16.go`).
 
-use data_encoding::BASE32_NOPAD;
 use zeroize::Zeroizing;
 
+use super::base32;
 use super::error::NkeyError;
 use super::kind::KeyKind;
 
@@ -25,8 +25,19 @@ pub(super) fn public_key(kind: KeyKind, key: &[u8; 32]) -> [u8; PUBLIC_KEY_LEN] 
     let checksum = crc16(&raw[..33]);
     raw[33..].copy_from_slice(&checksum.to_le_bytes());
     let mut text = [0; PUBLIC_KEY_LEN];
-    BASE32_NOPAD.encode_mut(&raw, &mut text);
+    base32::encode(&raw, &mut text);
     text
+}
+
+/// The kind and the 32 bytes of a public key, if it is one.
+pub(super) fn parse_public_key(text: &[u8; PUBLIC_KEY_LEN]) -> Option<(KeyKind, [u8; 32])> {
+    let mut raw = [0; 35];
+    base32::decode(text, &mut raw)?;
+    let (content, checksum) = raw.split_at(33);
+    let (prefix, key) = content.split_first()?;
+    let kind = KeyKind::from_prefix(*prefix)?;
+    let is_whole = checksum == crc16(content).to_le_bytes();
+    Some((kind, key.try_into().ok()?)).filter(|_| is_whole)
 }
 
 pub(super) fn seed(kind: KeyKind, seed: &[u8; 32]) -> Zeroizing<String> {
@@ -36,7 +47,7 @@ pub(super) fn seed(kind: KeyKind, seed: &[u8; 32]) -> Zeroizing<String> {
     let checksum = crc16(&raw[..34]);
     raw[34..].copy_from_slice(&checksum.to_le_bytes());
     let mut text = Zeroizing::new([0; SEED_LEN]);
-    BASE32_NOPAD.encode_mut(&*raw, &mut *text);
+    base32::encode(&*raw, &mut *text);
     let mut owned = Zeroizing::new(String::with_capacity(SEED_LEN));
     owned.push_str(std::str::from_utf8(&*text).expect("base32 digits are ASCII"));
     owned
@@ -47,9 +58,7 @@ pub(super) fn parse_seed(text: &str) -> Result<(KeyKind, Zeroizing<[u8; 32]>), N
         return Err(NkeyError::SeedLength { found: text.len() });
     }
     let mut raw = Zeroizing::new([0; 36]);
-    BASE32_NOPAD
-        .decode_mut(text.as_bytes(), &mut *raw)
-        .map_err(|_| NkeyError::SeedDigits)?;
+    base32::decode(text.as_bytes(), &mut *raw).ok_or(NkeyError::SeedDigits)?;
     let (content, checksum) = raw.split_at(34);
     if checksum != crc16(content).to_le_bytes() {
         return Err(NkeyError::SeedChecksum);
