@@ -53,7 +53,7 @@ pub(super) fn seed(kind: KeyKind, seed: &[u8; 32]) -> Zeroizing<String> {
     owned
 }
 
-pub(super) fn parse_seed(text: &str) -> Result<(KeyKind, Zeroizing<[u8; 32]>), NkeyError> {
+pub(super) fn parse_seed(text: &str) -> Result<(KeyKind, Box<Zeroizing<[u8; 32]>>), NkeyError> {
     if text.len() != SEED_LEN {
         return Err(NkeyError::SeedLength { found: text.len() });
     }
@@ -67,7 +67,7 @@ pub(super) fn parse_seed(text: &str) -> Result<(KeyKind, Zeroizing<[u8; 32]>), N
         .into_iter()
         .find(|kind| content[..2] == seed_prefix(*kind))
         .ok_or(NkeyError::SeedKind)?;
-    let mut seed = Zeroizing::new([0; 32]);
+    let mut seed = Box::new(Zeroizing::new([0; 32]));
     seed.copy_from_slice(&content[2..]);
     Ok((kind, seed))
 }

@@ -11,10 +11,10 @@ pub(crate) fn bind(workspace: &Workspace) -> Result<(), Failure> {
     same_versions(workspace)?;
     Run::cargo()
         .args(["build", "--locked", "--package", "cim-wasm", "--lib"])
-        .args(["--target", "wasm32-unknown-unknown", "--profile", "release"])
+        .args(["--target", "wasm32-unknown-unknown", "--profile", "npm"])
         .dir(workspace.root())
         .run()?;
-    let module = workspace.built("wasm32-unknown-unknown/release/cim_wasm.wasm");
+    let module = workspace.built("wasm32-unknown-unknown/npm/cim_wasm.wasm");
     for host in [Host::Node, Host::Web] {
         let out = workspace.path(host.folder());
         println!(
