@@ -1,8 +1,11 @@
 // Keys, tokens and creds: byte for byte as natively, and what of them is refused.
 
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { test } from "node:test";
+import { fileURLToPath } from "node:url";
 
 import * as cim from "cim-events";
 
@@ -209,4 +212,12 @@ test("creds are of one user", () => {
   assert.throws(() => cim.credentials({ ...one, seed: other.seed }), refusedWith("creds-another-user"));
   assert.throws(() => cim.readCredentials(text.encode("none")), refusedWith("creds-incomplete"));
   assert.deepEqual(cim.readCredentials(cim.credentials(one)), one);
+});
+
+test("the README's example runs", () => {
+  const readme = readFileSync(new URL("../README.md", import.meta.url), "utf8");
+  const [, example] = readme.split("## Identity")[1].match(/```js\n(.*?)```/s);
+  const cwd = fileURLToPath(new URL("..", import.meta.url));
+  const printed = execFileSync(process.execPath, ["--input-type=module", "--eval", example], { cwd, encoding: "utf8" });
+  assert.match(printed, /^true U[A-Z2-7]{55}\n$/);
 });

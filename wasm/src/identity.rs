@@ -7,12 +7,11 @@ use std::net::IpAddr;
 
 use cim_core::creds::{Creds, token_in};
 use cim_core::jwt::{
-    AccountClaims, Body, Claims, Finding, IssueError, JwtError, Kind, Known, Login, OperatorClaims,
+    AccountClaims, Body, Claims, Finding, IssueError, Kind, Known, Login, OperatorClaims,
     ServerVersion, Token, UserClaims, judge,
 };
 use cim_core::nkey::{KeyKind, NkeyError, PublicKey, Seed};
 use cim_core::time::Timestamp;
-use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use wasm_bindgen::prelude::wasm_bindgen;
 use zeroize::Zeroizing;
@@ -77,18 +76,14 @@ pub fn verify(public_key: &str, message: &[u8], signature: &[u8]) -> Result<bool
 #[wasm_bindgen]
 pub fn issue(request: &str, issuer: Vec<u8>) -> Result<String, Fault> {
     let issuer = parse_seed(issuer)?;
-    let request: IssueRequest = parse_request(request)?;
-    let subject: PublicKey = request.subject.parse()?;
-    let (name, claims) = (&*request.name, request.claims.clone());
-    match &*request.kind {
-        "operator" => {
-            request.issue::<OperatorClaims>(Claims::draft(subject, name, claims)?, &issuer)
-        }
-        "account" => request.issue::<AccountClaims>(Claims::draft(subject, name, claims)?, &issuer),
+    let request = Request::parse(request)?;
+    match request.text("kind")? {
+        "operator" => request.issue::<OperatorClaims>(request.draft(Claims::draft)?, &issuer),
+        "account" => request.issue::<AccountClaims>(request.draft(Claims::draft)?, &issuer),
         "user" => {
-            let claims = match request.scoped {
-                true => Claims::draft_scoped(subject, name, claims)?,
-                false => Claims::draft(subject, name, claims)?,
+            let claims = match request.0.get("scoped") {
+                Some(Value::Bool(true)) => request.draft(Claims::draft_scoped)?,
+                _ => request.draft(Claims::draft)?,
             };
             request.issue::<UserClaims>(claims, &issuer)
         }
@@ -98,39 +93,74 @@ pub fn issue(request: &str, issuer: Vec<u8>) -> Result<String, Fault> {
     }
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct IssueRequest {
-    kind: String,
-    subject: String,
-    name: String,
-    claims: Map<String, Value>,
-    now: String,
-    begins: Option<String>,
-    ends: Option<String>,
-    server: Option<String>,
-    #[serde(default)]
-    scoped: bool,
-}
+/// What is asked for, in JSON.
+struct Request(Map<String, Value>);
 
-impl IssueRequest {
+impl Request {
+    fn parse(text: &str) -> Result<Self, Fault> {
+        let invalid = |_| Fault::argument("what is asked for is an object");
+        serde_json::from_str(text).map(Self).map_err(invalid)
+    }
+
+    fn text(&self, name: &str) -> Result<&str, Fault> {
+        let missing = || Fault::argument("names and times are texts");
+        self.find(name)?.ok_or_else(missing)
+    }
+
+    fn find(&self, name: &str) -> Result<Option<&str>, Fault> {
+        match self.0.get(name) {
+            None => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text)),
+            Some(_) => Err(Fault::argument("names and times are texts")),
+        }
+    }
+
+    /// The claims of a token that is known beside another; a fault says which.
+    fn claims_of<B: Body>(&self, name: &str) -> Result<Option<Claims<B>>, Fault> {
+        let token = self.find(name)?.map(|text| Token::read(token_in(text)));
+        let claims = token.map(|token| token?.claims()).transpose();
+        claims.map_err(|error| Fault::from(error).with_fields(json!({ "token": name })))
+    }
+
+    fn server(&self) -> Result<ServerVersion, Fault> {
+        let Some(version) = self.find("server")? else {
+            return Ok(ServerVersion::default());
+        };
+        let version: Option<ServerVersion> = version.parse().ok();
+        version
+            .filter(|version| *version >= ServerVersion::OLDEST)
+            .ok_or_else(|| Fault::argument("a server has a version from `2.12.0` on"))
+    }
+
+    fn draft<C>(&self, draft: Draft<C>) -> Result<C, Fault> {
+        let Some(Value::Object(claims)) = self.0.get("claims") else {
+            return Err(Fault::argument("claims are an object"));
+        };
+        let subject: PublicKey = self.text("subject")?.parse()?;
+        Ok(draft(subject, self.text("name")?, claims.clone())?)
+    }
+
     fn issue<B: Body>(&self, mut claims: Claims<B>, issuer: &Seed) -> Result<String, Fault> {
-        if let Some(begins) = &self.begins {
+        if let Some(begins) = self.find("begins")? {
             claims = claims.with_begin(parse_time(begins)?);
         }
-        if let Some(ends) = &self.ends {
+        if let Some(ends) = self.find("ends")? {
             claims = claims.with_end(parse_time(ends)?);
         }
-        let server = server(self.server.as_deref())?;
-        Ok(claims.issue(issuer, parse_time(&self.now)?, server)?)
+        let now = parse_time(self.text("now")?)?;
+        Ok(claims.issue(issuer, now, self.server()?)?)
     }
 }
+
+type Draft<C> = fn(PublicKey, &str, Map<String, Value>) -> Result<C, IssueError>;
 
 /// Reads a token, or a text with one in it, and checks its signature: `{"kind","version","issuer",
 /// "payload"}`, in JSON.
 #[wasm_bindgen(js_name = decodeJwt)]
 pub fn decode_jwt(text: String) -> Result<String, Fault> {
-    let token = parse_token(text)?;
+    // It may hold a seed too.
+    let text = Zeroizing::new(text);
+    let token = Token::read(token_in(&text))?;
     Ok(json!({
         "kind": token.kind().name(),
         "version": token.version(),
@@ -146,14 +176,14 @@ pub fn decode_jwt(text: String) -> Result<String, Fault> {
 /// and `"connection_type"`, in JSON.
 #[wasm_bindgen(js_name = validateJwt)]
 pub fn validate_jwt(text: String, known: &str) -> Result<String, Fault> {
-    let request: ValidateRequest = parse_request(known)?;
-    let account = claims_of::<AccountClaims>("account", request.account)?;
-    let operator = claims_of::<OperatorClaims>("operator", request.operator)?;
-    let mut login = Login::at(parse_time(&request.at)?);
-    if let Some(connection_type) = &request.connection_type {
+    let request = Request::parse(known)?;
+    let account = request.claims_of::<AccountClaims>("account")?;
+    let operator = request.claims_of::<OperatorClaims>("operator")?;
+    let mut login = Login::at(parse_time(request.text("at")?)?);
+    if let Some(connection_type) = request.find("connection_type")? {
         login.connection_type = connection_type;
     }
-    if let Some(address) = &request.address {
+    if let Some(address) = request.find("address")? {
         let address: IpAddr = address
             .parse()
             .map_err(|_| Fault::argument("an address is one of IP, such as `192.0.2.1`"))?;
@@ -162,7 +192,7 @@ pub fn validate_jwt(text: String, known: &str) -> Result<String, Fault> {
     let known = Known {
         account: account.as_ref(),
         operator: operator.as_ref(),
-        server: server(request.server.as_deref())?,
+        server: request.server()?,
         login,
     };
     let text = Zeroizing::new(text);
@@ -183,17 +213,6 @@ pub fn validate_jwt(text: String, known: &str) -> Result<String, Fault> {
         "findings": findings,
     })
     .to_string())
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ValidateRequest {
-    at: String,
-    account: Option<String>,
-    operator: Option<String>,
-    server: Option<String>,
-    address: Option<String>,
-    connection_type: Option<String>,
 }
 
 /// The text of a creds file.
@@ -253,33 +272,6 @@ fn parse_seed(text: Vec<u8>) -> Result<Seed, Fault> {
     Ok(Seed::parse(text)?)
 }
 
-fn parse_token(text: String) -> Result<Token, JwtError> {
-    // It may hold a seed too.
-    let text = Zeroizing::new(text);
-    Token::read(token_in(&text))
-}
-
-/// The claims of a token that is known beside another; the fault says which.
-fn claims_of<B: Body>(what: &str, text: Option<String>) -> Result<Option<Claims<B>>, Fault> {
-    let claims = text.map(|text| parse_token(text)?.claims()).transpose();
-    claims.map_err(|error| Fault::from(error).with_fields(json!({ "token": what })))
-}
-
 fn parse_time(text: &str) -> Result<Timestamp, Fault> {
     Ok(Timestamp::parse_lenient(text)?.timestamp)
-}
-
-fn server(version: Option<&str>) -> Result<ServerVersion, Fault> {
-    let Some(version) = version else {
-        return Ok(ServerVersion::default());
-    };
-    let version: Option<ServerVersion> = version.parse().ok();
-    version
-        .filter(|version| *version >= ServerVersion::OLDEST)
-        .ok_or_else(|| Fault::argument("a server has a version from `2.12.0` on"))
-}
-
-fn parse_request<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, Fault> {
-    serde_json::from_str(text)
-        .map_err(|_| Fault::argument("names and times are texts, claims are an object"))
 }

@@ -44,10 +44,9 @@ impl<B: Body> Claims<B> {
         if let Some(kind) = fields.get("type")
             && *kind != B::KIND.name()
         {
-            let expected = B::KIND.name();
-            return Err(invalid(format!(
-                "expected the type `{expected}`, found {kind}"
-            )));
+            let (expected, found) = (B::KIND.name(), kind.as_str().unwrap_or("…"));
+            let why = format!("expected the type `{expected}`, found `{found}`");
+            return Err(invalid(why));
         }
         let mut payload = Map::new();
         payload.insert("nats".to_owned(), Value::Object(fields));
@@ -150,7 +149,7 @@ mod tests {
         assert_eq!(
             why(json!({ "type": "account" })),
             "not signed: the claims are not as they should be: expected the type `operator`, \
-             found \"account\""
+             found `account`"
         );
         let secret = Seed::new(KeyKind::Operator, [1; 32]).expose();
         let message = why(json!({ "signing_keys": *secret }));

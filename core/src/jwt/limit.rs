@@ -46,11 +46,6 @@ impl Limit {
     pub fn is_zero(&self) -> bool {
         *self == Self::ZERO
     }
-
-    /// What an absent limit is.
-    pub(super) fn absent() -> Self {
-        Self::ZERO
-    }
 }
 
 /// Writes among fields that limits of these names are none, unless they are there.

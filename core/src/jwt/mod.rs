@@ -39,6 +39,7 @@ mod draft;
 mod effective;
 mod error;
 mod export;
+mod fields;
 mod go_json;
 mod import;
 mod judge;

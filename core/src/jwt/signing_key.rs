@@ -3,11 +3,15 @@
 use std::collections::BTreeMap;
 
 use serde::de::Error as _;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use serde_json::Value;
+use serde::{Deserialize, Serialize, Serializer};
+use serde_json::{Error, Value};
 
+use super::body::sort_by_text;
+use super::fields::{Fields, Read, deserialize};
 use super::limit;
 use super::user::UserLimits;
+
+deserialize!(Scope);
 
 /// A key that signs users, `A…`: as the account itself does, or with a scope.
 #[derive(Clone, Debug, PartialEq)]
@@ -37,25 +41,39 @@ impl SigningKey {
 }
 
 /// What all users have that a key signs.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Scope {
     kind: ScopeKind,
     /// The key, `A…`.
-    #[serde(default)]
     pub key: String,
     /// What the key is for, in a word.
-    #[serde(default)]
     pub role: String,
     /// What users may do. Subjects may have `{{name()}}`, `{{subject()}}`, `{{account-name()}}`,
     /// `{{account-subject()}}`, `{{tag(name)}}` and `{{account-tag(name)}}` in them.
-    #[serde(default, with = "template")]
+    #[serde(serialize_with = "template::serialize")]
     pub template: UserLimits,
     /// For people.
-    #[serde(default)]
     pub description: String,
     /// Fields that this version does not know, kept as they are.
     #[serde(flatten)]
     pub other: BTreeMap<String, Value>,
+}
+
+impl Read for Scope {
+    fn read(fields: &mut Fields) -> Result<Self, Error> {
+        Ok(Self {
+            kind: fields
+                .find("kind")?
+                .ok_or_else(|| Error::missing_field("kind"))?,
+            key: fields.take("key")?,
+            role: fields.take("role")?,
+            template: fields
+                .find_with("template", template::read)?
+                .unwrap_or_default(),
+            description: fields.take("description")?,
+            other: fields.rest(),
+        })
+    }
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
@@ -89,33 +107,27 @@ impl Serialize for SigningKey {
 
 /// The keys of a list, sorted. Of one key that stands there twice, the last one counts; what is
 /// neither a text nor an object is passed over, as nats-server does.
-pub(super) fn list<'de, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Vec<SigningKey>, D::Error> {
+pub(super) fn list(value: Value) -> Result<Vec<SigningKey>, Error> {
     let mut keys: Vec<SigningKey> = Vec::new();
-    for value in Vec::<Value>::deserialize(deserializer)? {
+    for value in serde_json::from_value::<Vec<Value>>(value)? {
         let key = match value {
             Value::String(key) => SigningKey::Plain(key),
-            Value::Object(_) => {
-                let scope = serde_json::from_value(value).map_err(D::Error::custom)?;
-                SigningKey::Scoped(Box::new(scope))
-            }
+            Value::Object(_) => SigningKey::Scoped(Box::new(serde_json::from_value(value)?)),
             _ => continue,
         };
         keys.retain(|known| known.key() != key.key());
         keys.push(key);
     }
-    keys.sort_by(|one, other| one.key().cmp(other.key()));
+    sort_by_text(&mut keys, SigningKey::key);
     Ok(keys)
 }
 
 /// The limits of a scope. Other than in a user's token, what is absent is not limited there; so zero
 /// is written.
 mod template {
-    use serde::de::Error as _;
+    use serde::Serializer;
     use serde::ser::SerializeMap as _;
-    use serde::{Deserialize as _, Deserializer, Serializer};
-    use serde_json::Value;
+    use serde_json::{Error, Value};
 
     use super::{UserLimits, limit};
 
@@ -169,13 +181,10 @@ mod template {
         fields.end()
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<UserLimits, D::Error> {
-        let mut value = Value::deserialize(deserializer)?;
+    pub(super) fn read(mut value: Value) -> Result<UserLimits, Error> {
         if let Value::Object(fields) = &mut value {
             limit::unlimit(fields, &UserLimits::NUMBERS);
         }
-        serde_json::from_value(value).map_err(D::Error::custom)
+        serde_json::from_value(value)
     }
 }

@@ -15,6 +15,9 @@ pub(super) const SEED_LEN: usize = 58;
 /// The length of a public key as text.
 pub(super) const PUBLIC_KEY_LEN: usize = 56;
 
+/// What of a key is secret. It is not moved with what holds it, which would leave a copy behind.
+pub(super) type Secret = Box<Zeroizing<[u8; 32]>>;
+
 /// The upper five bits of a seed's first byte: the letter `S`.
 const SEED_PREFIX: u8 = 18 << 3;
 
@@ -53,7 +56,7 @@ pub(super) fn seed(kind: KeyKind, seed: &[u8; 32]) -> Zeroizing<String> {
     owned
 }
 
-pub(super) fn parse_seed(text: &str) -> Result<(KeyKind, Box<Zeroizing<[u8; 32]>>), NkeyError> {
+pub(super) fn parse_seed(text: &str) -> Result<(KeyKind, Secret), NkeyError> {
     if text.len() != SEED_LEN {
         return Err(NkeyError::SeedLength { found: text.len() });
     }

@@ -7,7 +7,7 @@ use ed25519_dalek::hazmat::{ExpandedSecretKey, raw_sign};
 use sha2::Sha512;
 use zeroize::{Zeroize as _, Zeroizing};
 
-use super::codec;
+use super::codec::{self, Secret};
 use super::curve;
 use super::error::NkeyError;
 use super::kind::KeyKind;
@@ -22,8 +22,7 @@ pub const SIGNATURE_LEN: usize = 64;
 /// asked for.
 pub struct Seed {
     kind: KeyKind,
-    // Not moved with the seed, which would leave a copy behind.
-    secret: Box<Zeroizing<[u8; 32]>>,
+    secret: Secret,
     // Of all kinds but curve keys.
     verifying: Option<VerifyingKey>,
     public: PublicKey,
@@ -39,7 +38,7 @@ impl Seed {
         Self::of(kind, secret)
     }
 
-    fn of(kind: KeyKind, secret: Box<Zeroizing<[u8; 32]>>) -> Self {
+    fn of(kind: KeyKind, secret: Secret) -> Self {
         let verifying = match kind {
             KeyKind::Curve => None,
             _ => Some(VerifyingKey::from(&ExpandedSecretKey::from(&**secret))),
