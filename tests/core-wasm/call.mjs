@@ -48,4 +48,17 @@ const changed = file.replace("ed25519", "ed25518");
 assert.notEqual(changed, file);
 assert.equal(JSON.parse(call("verify_export", changed)).error.code, "wrong-cid");
 
-console.log(`The bare module made ${blocks.length} blocks, and verified and folded ${whole.length} events.`);
+// Keys, tokens and creds are the same as natively.
+const identity = JSON.parse(await readFile(new URL("../vectors/identity.json", import.meta.url), "utf8"));
+const tokens = JSON.parse(call("tokens", JSON.stringify(identity.tokens)));
+assert.deepEqual(
+  tokens,
+  identity.tokens.map(({ token }) => token),
+);
+const creds = identity.tokens.map(({ creds }) => creds).filter((text) => text !== null);
+assert.notEqual(creds.length, 0);
+for (const text of creds) assert.equal(call("creds", text), text);
+
+console.log(
+  `The bare module made ${blocks.length} blocks, verified and folded ${whole.length} events, and issued ${tokens.length} tokens.`,
+);

@@ -70,6 +70,9 @@ macro_rules! coded {
     )+};
 }
 
+coded!(cim_core::time::TimeError);
+
+#[cfg(feature = "events")]
 coded!(
     cim_core::chain::block::BlockError,
     cim_core::cid::CidError,
@@ -78,6 +81,12 @@ coded!(
     cim_core::subject::OperationError,
     cim_core::subject::SubjectError,
     cim_core::subject::TemplateError,
-    cim_core::time::TimeError,
     cim_core::version::NumberError,
+);
+
+#[cfg(feature = "identity")]
+coded!(
+    cim_core::creds::CredsError,
+    cim_core::jwt::JwtError,
+    cim_core::nkey::NkeyError,
 );

@@ -4,8 +4,10 @@ use std::fmt;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
 
 use super::claims::Claims;
+use super::fields::Read;
 use super::validate::Findings;
 use crate::nkey::KeyKind;
 
@@ -67,7 +69,8 @@ impl fmt::Display for Kind {
 }
 
 /// The claims of one kind of token, what stands under `nats`.
-pub trait Body: Clone + Serialize + DeserializeOwned {
+#[allow(private_bounds, reason = "who reads fields is nobody else's concern")]
+pub trait Body: Clone + Serialize + DeserializeOwned + Read {
     /// The kind.
     const KIND: Kind;
 
@@ -78,6 +81,22 @@ pub trait Body: Clone + Serialize + DeserializeOwned {
     #[doc(hidden)]
     fn settle(&mut self) {}
 
+    /// Writes among the fields of a token that limits are none which are absent.
+    #[doc(hidden)]
+    fn unlimit(_fields: &mut Map<String, Value>) {}
+
     #[doc(hidden)]
     fn check(claims: &Claims<Self>, findings: &mut Findings);
+}
+
+/// Sorts by texts; what has the same stays in its order.
+pub(super) fn sort_by_text<T>(items: &mut Vec<T>, text: impl Fn(&T) -> &str) {
+    // One sort for all kinds of items, since each would be code of its own.
+    let mut order: Vec<(String, usize)> = Vec::with_capacity(items.len());
+    for (at, item) in items.iter().enumerate() {
+        order.push((text(item).to_owned(), at));
+    }
+    order.sort_unstable();
+    let mut unsorted: Vec<Option<T>> = items.drain(..).map(Some).collect();
+    items.extend(order.iter().filter_map(|(_, at)| unsorted[*at].take()));
 }

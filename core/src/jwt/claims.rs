@@ -4,15 +4,16 @@ use std::collections::BTreeMap;
 use std::error::Error;
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha512_256};
 
 use super::body::Body;
+use super::fields::Fields;
 use super::go_json;
 use super::token::{self, MAX_TOKEN_LEN};
 use super::validate::{self, Finding, Level, ServerVersion};
-use crate::nkey::{NkeyError, PublicKey, Seed};
+use crate::nkey::{NkeyError, PublicKey, Seed, base32};
 use crate::time::Timestamp;
 
 /// What a token says: whom it is about, who says so, for how long, and the claims of its kind.
@@ -58,6 +59,22 @@ impl<B: Body> Claims<B> {
             tags: Vec::new(),
             other: BTreeMap::new(),
         }
+    }
+
+    /// The same from a time on, which is rounded up to the second.
+    #[must_use]
+    pub fn with_begin(mut self, begin: Timestamp) -> Self {
+        let second = begin.micros().div_ceil(1_000_000);
+        self.not_before = i64::try_from(second).expect("years have four digits");
+        self
+    }
+
+    /// The same up to a time, which is cut to the second.
+    #[must_use]
+    pub fn with_end(mut self, end: Timestamp) -> Self {
+        // Zero would be for ever.
+        self.expires = validate::seconds(end).max(1);
+        self
     }
 
     /// Signs if servers of a version would take it, as of `now`: what [`sign`](Self::sign) does, behind
@@ -124,7 +141,7 @@ impl<B: Body> Claims<B> {
     }
 
     fn signed(&self, issuer: &Seed) -> Result<String, NkeyError> {
-        token::sign(&go_json::to_vec(&Written::of(self)), issuer)
+        token::sign(&self.payload(), issuer)
     }
 
     /// The id as Go's library computes it: base32 of the SHA-512/256 of the envelope in JSON, without
@@ -135,7 +152,9 @@ impl<B: Body> Claims<B> {
             ..Envelope::of(self)
         };
         let hash = Sha512_256::digest(go_json::to_vec(&envelope));
-        data_encoding::BASE32_NOPAD.encode(&hash)
+        let mut id = [0; 52];
+        base32::encode(&hash, &mut id);
+        String::from_utf8_lossy(&id).into_owned()
     }
 }
 
@@ -175,88 +194,56 @@ impl<'a> Envelope<'a> {
     }
 }
 
-#[derive(Serialize)]
-struct Written<'a, B> {
-    #[serde(flatten)]
-    envelope: Envelope<'a>,
-    nats: WrittenBody<'a, B>,
-    #[serde(flatten)]
-    other: &'a BTreeMap<String, Value>,
-}
-
-#[derive(Serialize)]
-struct WrittenBody<'a, B> {
-    #[serde(flatten)]
-    body: &'a B,
-    #[serde(skip_serializing_if = "<[String]>::is_empty")]
-    tags: &'a [String],
-    #[serde(rename = "type")]
-    kind: &'static str,
-    version: i64,
-}
-
-impl<'a, B: Body> Written<'a, B> {
-    fn of(claims: &'a Claims<B>) -> Self {
-        Self {
-            envelope: Envelope::of(claims),
-            nats: WrittenBody {
-                body: &claims.body,
-                tags: &claims.tags,
-                kind: B::KIND.name(),
-                version: token::VERSION,
-            },
-            other: &claims.other,
+impl<B: Body> Claims<B> {
+    /// The payload, with the fields in the order of Go's library.
+    fn payload(&self) -> Vec<u8> {
+        #[derive(Serialize)]
+        struct Last<'a> {
+            #[serde(skip_serializing_if = "<[String]>::is_empty")]
+            tags: &'a [String],
+            #[serde(rename = "type")]
+            kind: &'static str,
+            version: i64,
         }
+        let mut nats = go_json::to_vec(&self.body);
+        let last = Last {
+            tags: &self.tags,
+            kind: B::KIND.name(),
+            version: token::VERSION,
+        };
+        go_json::join(&mut nats, &go_json::to_vec(&last));
+        let mut payload = go_json::to_vec(&Envelope::of(self));
+        go_json::join(&mut payload, &[br#"{"nats":"#, &nats[..], b"}"].concat());
+        go_json::join(&mut payload, &go_json::to_vec(&self.other));
+        payload
     }
-}
-
-/// The envelope as it is read.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Read {
-    #[serde(rename = "aud")]
-    audience: String,
-    #[serde(rename = "exp")]
-    expires: i64,
-    #[serde(rename = "jti")]
-    id: String,
-    #[serde(rename = "iat")]
-    issued_at: i64,
-    #[serde(rename = "iss")]
-    issuer: String,
-    name: String,
-    #[serde(rename = "nbf")]
-    not_before: i64,
-    #[serde(rename = "sub")]
-    subject: String,
-    #[serde(flatten)]
-    other: BTreeMap<String, Value>,
 }
 
 impl<B: Body> Claims<B> {
     /// Takes a payload whose kind is that of the body, in the form of version 2.
     pub(super) fn read(mut payload: Map<String, Value>) -> Result<Self, serde_json::Error> {
         let nats = payload.remove("nats").unwrap_or_default();
-        let mut nats = Map::deserialize(nats)?;
-        let tags = nats.remove("tags").map(Vec::deserialize).transpose()?;
+        let mut nats: Map<String, Value> = serde_json::from_value(nats)?;
         for name in ["type", "version"] {
             nats.remove(name);
         }
-        let envelope: Read = serde_json::from_value(Value::Object(payload))?;
-        let mut body: B = serde_json::from_value(Value::Object(nats))?;
+        let mut envelope = Fields::new(payload);
+        let mut nats = Fields::new(nats);
+        let tags = nats.take("tags")?;
+        let mut body = B::read(&mut nats)?;
         body.settle();
         Ok(Self {
-            audience: envelope.audience,
-            expires: envelope.expires,
-            id: envelope.id,
-            issued_at: envelope.issued_at,
-            issuer: envelope.issuer,
-            name: envelope.name,
-            not_before: envelope.not_before,
-            subject: envelope.subject,
+            audience: envelope.take("aud")?,
+            expires: envelope.take("exp")?,
+            id: envelope.take("jti")?,
+            issued_at: envelope.take("iat")?,
+            issuer: envelope.take("iss")?,
+            name: envelope.take("name")?,
+            not_before: envelope.take("nbf")?,
+            subject: envelope.take("sub")?,
             body,
-            tags: tags.unwrap_or_default(),
-            other: envelope.other,
+            tags,
+            other: envelope.rest(),
         })
     }
 }

@@ -6,11 +6,11 @@ use super::body::Body;
 use super::claims::{Claims, IssueError};
 use super::lenient;
 use super::trust::first_limit;
-use super::user::{UserClaims, UserLimits};
+use super::user::UserClaims;
 use super::validate::{Finding, Level};
 use crate::nkey::{PublicKey, without_seeds};
 
-impl<B: Body + Default> Claims<B> {
+impl<B: Body> Claims<B> {
     /// Takes what stands under `nats` in a token, or some of it, to be signed.
     ///
     /// Limits that are absent are unlimited, other than in a token; zero is what somebody has written.
@@ -26,11 +26,14 @@ impl<B: Body + Default> Claims<B> {
         name: &str,
         fields: Map<String, Value>,
     ) -> Result<Self, IssueError> {
-        Self::over(B::default(), subject, name, lenient::fields(fields))
+        let mut fields = lenient::fields(fields);
+        if !fields.contains_key("version") {
+            B::unlimit(&mut fields);
+        }
+        Self::of_fields(subject, name, fields)
     }
 
-    fn over(
-        body: B,
+    fn of_fields(
         subject: PublicKey,
         name: &str,
         fields: Map<String, Value>,
@@ -41,20 +44,12 @@ impl<B: Body + Default> Claims<B> {
         if let Some(kind) = fields.get("type")
             && *kind != B::KIND.name()
         {
-            let expected = B::KIND.name();
-            return Err(invalid(format!(
-                "expected the type `{expected}`, found {kind}"
-            )));
+            let (expected, found) = (B::KIND.name(), kind.as_str().unwrap_or("…"));
+            let why = format!("expected the type `{expected}`, found `{found}`");
+            return Err(invalid(why));
         }
-        let nats = match fields.contains_key("version") {
-            true => Value::Object(fields),
-            false => {
-                let mut nats = serde_json::to_value(body).expect("keys are texts");
-                lay(fields, &mut nats);
-                nats
-            }
-        };
-        let payload = Map::from_iter([("nats".to_owned(), nats)]);
+        let mut payload = Map::new();
+        payload.insert("nats".to_owned(), Value::Object(fields));
         let read = Self::read(payload).map_err(|error| invalid(error.to_string()))?;
         Ok(Self {
             name: name.to_owned(),
@@ -84,27 +79,7 @@ impl Claims<UserClaims> {
                 text: "the key that signs has a scope, beside which nothing may be said".to_owned(),
             }]));
         }
-        let body = UserClaims {
-            limits: UserLimits::none(),
-            ..UserClaims::default()
-        };
-        Self::over(body, subject, name, fields)
-    }
-}
-
-/// Lays fields over others, those of objects one by one.
-fn lay(fields: Map<String, Value>, under: &mut Value) {
-    let Value::Object(under) = under else {
-        *under = Value::Object(fields);
-        return;
-    };
-    for (name, value) in fields {
-        match (value, under.get_mut(&name)) {
-            (Value::Object(fields), Some(under)) => lay(fields, under),
-            (value, _) => {
-                under.insert(name, value);
-            }
-        }
+        Self::of_fields(subject, name, fields)
     }
 }
 
@@ -113,10 +88,10 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::jwt::{AccountClaims, Limit, OperatorClaims};
+    use crate::jwt::{AccountClaims, Limit, OperatorClaims, UserLimits};
     use crate::nkey::{KeyKind, Seed};
 
-    fn draft<B: Body + Default>(kind: KeyKind, fields: Value) -> Result<Claims<B>, IssueError> {
+    fn draft<B: Body>(kind: KeyKind, fields: Value) -> Result<Claims<B>, IssueError> {
         let Value::Object(fields) = fields else {
             panic!("an object");
         };
@@ -174,7 +149,7 @@ mod tests {
         assert_eq!(
             why(json!({ "type": "account" })),
             "not signed: the claims are not as they should be: expected the type `operator`, \
-             found \"account\""
+             found `account`"
         );
         let secret = Seed::new(KeyKind::Operator, [1; 32]).expose();
         let message = why(json!({ "signing_keys": *secret }));

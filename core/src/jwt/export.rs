@@ -4,7 +4,11 @@ use std::collections::BTreeMap;
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use serde_json::Value;
+use serde_json::{Error, Value};
+
+use super::fields::{Fields, Read, deserialize};
+
+deserialize!(Export, Latency);
 
 /// What is given to others.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, Serialize, Deserialize)]
@@ -17,8 +21,7 @@ pub enum Exported {
 }
 
 /// A stream or service that other accounts may import.
-#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
 pub struct Export {
     /// For people.
     #[serde(skip_serializing_if = "String::is_empty")]
@@ -64,6 +67,27 @@ pub struct Export {
     pub other: BTreeMap<String, Value>,
 }
 
+impl Read for Export {
+    fn read(fields: &mut Fields) -> Result<Self, Error> {
+        Ok(Self {
+            name: fields.take("name")?,
+            subject: fields.take("subject")?,
+            exported: fields.take("type")?,
+            needs_activation: fields.take("token_req")?,
+            revocations: fields.take("revocations")?,
+            response_type: fields.take("response_type")?,
+            response_threshold: fields.take("response_threshold")?,
+            latency: fields.take("service_latency")?,
+            account_token_position: fields.take("account_token_position")?,
+            is_advertised: fields.take("advertise")?,
+            allows_trace: fields.take("allow_trace")?,
+            description: fields.take("description")?,
+            info_url: fields.take("info_url")?,
+            other: fields.rest(),
+        })
+    }
+}
+
 impl Export {
     /// A stream that everybody may import.
     pub fn stream(subject: &str) -> Self {
@@ -85,17 +109,25 @@ impl Export {
 }
 
 /// How much of a service's latency is told, and where.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct Latency {
     /// Of which requests.
-    #[serde(default)]
     pub sampling: Sampling,
     /// The subject that the measurements are published to, without wildcards.
-    #[serde(default)]
     pub results: String,
     /// Fields that this version does not know, kept as they are.
     #[serde(flatten)]
     pub other: BTreeMap<String, Value>,
+}
+
+impl Read for Latency {
+    fn read(fields: &mut Fields) -> Result<Self, Error> {
+        Ok(Self {
+            sampling: fields.take("sampling")?,
+            results: fields.take("results")?,
+            other: fields.rest(),
+        })
+    }
 }
 
 /// Of which requests the latency is measured.

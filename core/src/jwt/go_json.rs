@@ -22,6 +22,20 @@ pub(super) fn to_vec(value: &impl Serialize) -> Vec<u8> {
     json
 }
 
+/// Adds the fields of one object to another's.
+pub(super) fn join(object: &mut Vec<u8>, other: &[u8]) {
+    let fields = &other[1..other.len() - 1];
+    if fields.is_empty() {
+        return;
+    }
+    object.pop();
+    if object.len() > 1 {
+        object.push(b',');
+    }
+    object.extend_from_slice(fields);
+    object.push(b'}');
+}
+
 struct GoFormatter;
 
 impl Formatter for GoFormatter {
@@ -49,6 +63,20 @@ fn is_escaped(found: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn objects_are_joined() {
+        for (one, other, joined) in [
+            ("{}", "{}", "{}"),
+            ("{}", r#"{"a":1}"#, r#"{"a":1}"#),
+            (r#"{"a":1}"#, "{}", r#"{"a":1}"#),
+            (r#"{"a":1}"#, r#"{"b":{}}"#, r#"{"a":1,"b":{}}"#),
+        ] {
+            let mut object = one.as_bytes().to_vec();
+            join(&mut object, other.as_bytes());
+            assert_eq!(object, joined.as_bytes());
+        }
+    }
 
     #[test]
     fn is_as_go_writes_it() {

@@ -2,15 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde::Serialize;
+use serde_json::{Error, Value};
 
 use super::export::Exported;
+use super::fields::{Fields, Read, deserialize};
 use crate::nkey::PublicKey;
 
+deserialize!(Import);
+
 /// A stream or service of another account.
-#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
 pub struct Import {
     /// For people.
     #[serde(skip_serializing_if = "String::is_empty")]
@@ -42,6 +44,23 @@ pub struct Import {
     /// Fields that this version does not know, kept as they are.
     #[serde(flatten)]
     pub other: BTreeMap<String, Value>,
+}
+
+impl Read for Import {
+    fn read(fields: &mut Fields) -> Result<Self, Error> {
+        Ok(Self {
+            name: fields.take("name")?,
+            subject: fields.take("subject")?,
+            account: fields.take("account")?,
+            activation: fields.take("token")?,
+            to: fields.take("to")?,
+            local_subject: fields.take("local_subject")?,
+            exported: fields.take("type")?,
+            is_shared: fields.take("share")?,
+            allows_trace: fields.take("allow_trace")?,
+            other: fields.rest(),
+        })
+    }
 }
 
 impl Import {

@@ -3,6 +3,8 @@
 //! To it, `null` is as nothing, and names of fields are equal when they differ in case alone. A check
 //! that saw less than a server does would be no check: `"Bearer_Token":true` makes a bearer.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value};
 
 /// The names of all fields that nats-server reads, in claims and header, sorted.
@@ -106,10 +108,10 @@ pub(super) fn fields(found: Map<String, Value>) -> Map<String, Value> {
 
 fn folded(found: Map<String, Value>, is_map: bool) -> Map<String, Value> {
     // In one order, whether or not the map keeps the one in which they stood.
-    let mut found: Vec<_> = found.into_iter().collect();
-    found.sort_by(|(one, _), (other, _)| one.cmp(other));
+    let mut sorted = BTreeMap::new();
+    sorted.extend(found);
     let mut seen_fields = Map::new();
-    for (name, value) in found {
+    for (name, value) in sorted {
         if value.is_null() {
             continue;
         }
@@ -131,24 +133,43 @@ fn seen(value: Value, is_map: bool) -> Value {
     }
 }
 
-/// The name that a server takes it for. Go folds case by Unicode's simple rules, by which two letters
-/// outside of ASCII are letters of these names.
+/// The name that a server takes it for.
 fn known(name: String) -> String {
     if NAMES.binary_search(&name.as_str()).is_ok() {
         return name;
     }
-    let folded: String = name
-        .chars()
-        .map(|letter| match letter {
-            '\u{17f}' => 's',
-            '\u{212a}' => 'k',
-            letter => letter.to_ascii_lowercase(),
-        })
-        .collect();
+    let folded = lower(&name);
     match NAMES.binary_search(&folded.as_str()) {
         Ok(_) => folded,
         Err(_) => name,
     }
+}
+
+/// A text in lower case, as far as it is made of the letters of names. Go folds case by Unicode's simple
+/// rules, by which two letters outside of ASCII are such letters.
+pub(super) fn lower(text: &str) -> String {
+    let mut folded = String::with_capacity(text.len());
+    for letter in text.chars() {
+        folded.push(match letter {
+            '\u{17f}' => 's',
+            '\u{212a}' => 'k',
+            letter => letter.to_ascii_lowercase(),
+        });
+    }
+    folded
+}
+
+/// The same in upper case.
+pub(super) fn upper(text: &str) -> String {
+    let mut folded = String::with_capacity(text.len());
+    for letter in text.chars() {
+        folded.push(match letter {
+            '\u{131}' => 'I',
+            '\u{17f}' => 'S',
+            letter => letter.to_ascii_uppercase(),
+        });
+    }
+    folded
 }
 
 #[cfg(test)]

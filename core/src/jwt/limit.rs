@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 /// How much of something there may be: a number, or no limit.
 ///
@@ -45,10 +46,15 @@ impl Limit {
     pub fn is_zero(&self) -> bool {
         *self == Self::ZERO
     }
+}
 
-    /// What an absent limit is.
-    pub(super) fn absent() -> Self {
-        Self::ZERO
+/// Writes among fields that limits of these names are none, unless they are there.
+pub(super) fn unlimit(fields: &mut Map<String, Value>, names: &[&str]) {
+    for name in names {
+        let limit = fields.entry(*name).or_insert(Value::Null);
+        if limit.is_null() {
+            *limit = Limit::UNLIMITED.get().into();
+        }
     }
 }
 

@@ -32,12 +32,14 @@
 
 mod account;
 mod activation;
+mod base64;
 mod body;
 mod claims;
 mod draft;
 mod effective;
 mod error;
 mod export;
+mod fields;
 mod go_json;
 mod import;
 mod judge;

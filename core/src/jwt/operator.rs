@@ -2,16 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde::Serialize;
+use serde_json::{Error, Value};
 
 use super::body::{Body, Kind};
 use super::claims::Claims;
+use super::fields::{Fields, Read, deserialize};
 use super::validate::{self, Findings};
 
+deserialize!(OperatorClaims);
+
 /// The claims of an operator: who may sign accounts, and where they are found.
-#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
 pub struct OperatorClaims {
     /// Further keys that may sign accounts, `O…`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -41,6 +43,20 @@ pub struct OperatorClaims {
     /// Fields that this version does not know, kept as they are.
     #[serde(flatten)]
     pub other: BTreeMap<String, Value>,
+}
+
+impl Read for OperatorClaims {
+    fn read(fields: &mut Fields) -> Result<Self, Error> {
+        Ok(Self {
+            signing_keys: fields.take("signing_keys")?,
+            account_server_url: fields.take("account_server_url")?,
+            service_urls: fields.take("operator_service_urls")?,
+            system_account: fields.take("system_account")?,
+            assert_server_version: fields.take("assert_server_version")?,
+            is_strict: fields.take("strict_signing_key_usage")?,
+            other: fields.rest(),
+        })
+    }
 }
 
 impl Body for OperatorClaims {

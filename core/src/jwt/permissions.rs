@@ -3,14 +3,18 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use serde_json::Value;
+use serde_json::{Error, Value};
+
+use super::fields::{Fields, Read, deserialize};
+
+deserialize!(Permissions, Permission, Responses, TimeRange);
 
 /// What a user may publish and subscribe to, as tokens say it: `pub`, `sub` and `resp`.
 ///
 /// Without any of them, the account's default permissions hold; with any, they do not.
-#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
 pub struct Permissions {
     /// Where it may publish.
     #[serde(rename = "pub")]
@@ -26,6 +30,17 @@ pub struct Permissions {
     pub other: BTreeMap<String, Value>,
 }
 
+impl Read for Permissions {
+    fn read(fields: &mut Fields) -> Result<Self, Error> {
+        Ok(Self {
+            publish: fields.take("pub")?,
+            subscribe: fields.take("sub")?,
+            responses: fields.take("resp")?,
+            other: fields.rest(),
+        })
+    }
+}
+
 impl Permissions {
     /// Whether none are set, so that an account's defaults hold.
     pub fn is_empty(&self) -> bool {
@@ -34,8 +49,7 @@ impl Permissions {
 }
 
 /// Subjects that are allowed, and such as are not. What is denied is denied whatever is allowed.
-#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
 pub struct Permission {
     /// Subjects with wildcards; without this list, everything. Where something is denied, an empty list
     /// to publish to allows nothing.
@@ -47,6 +61,16 @@ pub struct Permission {
     /// Fields that this version does not know, kept as they are.
     #[serde(flatten)]
     pub other: BTreeMap<String, Value>,
+}
+
+impl Read for Permission {
+    fn read(fields: &mut Fields) -> Result<Self, Error> {
+        Ok(Self {
+            allow: fields.take("allow")?,
+            deny: fields.take("deny")?,
+            other: fields.rest(),
+        })
+    }
 }
 
 impl Permission {
@@ -73,8 +97,7 @@ impl Permission {
 }
 
 /// How often, and for how long, a user may publish to the reply subject of a message that it got.
-#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
 pub struct Responses {
     /// How many messages; 0 for the server's default of one, negative for any number.
     pub max: i32,
@@ -83,6 +106,16 @@ pub struct Responses {
     /// Fields that this version does not know, kept as they are.
     #[serde(flatten)]
     pub other: BTreeMap<String, Value>,
+}
+
+impl Read for Responses {
+    fn read(fields: &mut Fields) -> Result<Self, Error> {
+        Ok(Self {
+            max: fields.take("max")?,
+            ttl: fields.take("ttl")?,
+            other: fields.rest(),
+        })
+    }
 }
 
 impl Responses {
@@ -98,8 +131,7 @@ impl Responses {
 
 /// A daily range of times in which a user may be connected, `09:00:00` to `17:30:00`. One that ends
 /// before it begins goes over midnight.
-#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
 pub struct TimeRange {
     /// `HH:MM:SS`.
     #[serde(skip_serializing_if = "String::is_empty")]
@@ -110,6 +142,16 @@ pub struct TimeRange {
     /// Fields that this version does not know, kept as they are.
     #[serde(flatten)]
     pub other: BTreeMap<String, Value>,
+}
+
+impl Read for TimeRange {
+    fn read(fields: &mut Fields) -> Result<Self, Error> {
+        Ok(Self {
+            start: fields.take("start")?,
+            end: fields.take("end")?,
+            other: fields.rest(),
+        })
+    }
 }
 
 /// Networks, each an address and the length of its prefix: `192.168.0.0/16`.
@@ -133,26 +175,21 @@ impl Serialize for Networks {
 
 impl<'de> Deserialize<'de> for Networks {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(
-            untagged,
-            expecting = "expected a list of networks, or one text of them"
-        )]
-        enum Read {
-            List(Vec<String>),
-            Text(String),
-        }
-        Ok(match Read::deserialize(deserializer)? {
-            Read::List(networks) => Self(networks),
-            Read::Text(text) => {
+        let networks = match Value::deserialize(deserializer)? {
+            list @ Value::Array(_) => serde_json::from_value(list).ok(),
+            Value::String(text) => {
                 let mut networks: Vec<String> = Vec::new();
-                for network in text.to_lowercase().split(',').map(str::trim) {
+                for network in text.to_ascii_lowercase().split(',').map(str::trim) {
                     if !network.is_empty() && !networks.iter().any(|known| known == network) {
                         networks.push(network.to_owned());
                     }
                 }
-                Self(networks)
+                Some(networks)
             }
-        })
+            _ => None,
+        };
+        networks
+            .map(Self)
+            .ok_or_else(|| D::Error::custom("expected a list of networks, or one text of them"))
     }
 }

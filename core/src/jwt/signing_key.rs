@@ -4,10 +4,14 @@ use std::collections::BTreeMap;
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use serde_json::Value;
+use serde_json::{Error, Value};
 
-use super::limit::Limit;
+use super::body::sort_by_text;
+use super::fields::{Fields, Read, deserialize};
+use super::limit;
 use super::user::UserLimits;
+
+deserialize!(Scope);
 
 /// A key that signs users, `A…`: as the account itself does, or with a scope.
 #[derive(Clone, Debug, PartialEq)]
@@ -37,25 +41,39 @@ impl SigningKey {
 }
 
 /// What all users have that a key signs.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Scope {
     kind: ScopeKind,
     /// The key, `A…`.
-    #[serde(default)]
     pub key: String,
     /// What the key is for, in a word.
-    #[serde(default)]
     pub role: String,
     /// What users may do. Subjects may have `{{name()}}`, `{{subject()}}`, `{{account-name()}}`,
     /// `{{account-subject()}}`, `{{tag(name)}}` and `{{account-tag(name)}}` in them.
-    #[serde(default, with = "template")]
+    #[serde(serialize_with = "template::serialize")]
     pub template: UserLimits,
     /// For people.
-    #[serde(default)]
     pub description: String,
     /// Fields that this version does not know, kept as they are.
     #[serde(flatten)]
     pub other: BTreeMap<String, Value>,
+}
+
+impl Read for Scope {
+    fn read(fields: &mut Fields) -> Result<Self, Error> {
+        Ok(Self {
+            kind: fields
+                .find("kind")?
+                .ok_or_else(|| Error::missing_field("kind"))?,
+            key: fields.take("key")?,
+            role: fields.take("role")?,
+            template: fields
+                .find_with("template", template::read)?
+                .unwrap_or_default(),
+            description: fields.take("description")?,
+            other: fields.rest(),
+        })
+    }
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
@@ -89,46 +107,45 @@ impl Serialize for SigningKey {
 
 impl<'de> Deserialize<'de> for SigningKey {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        match Value::deserialize(deserializer)? {
-            Value::String(key) => Ok(Self::Plain(key)),
-            scope @ Value::Object(_) => {
-                let scope = serde_json::from_value(scope).map_err(D::Error::custom)?;
-                Ok(Self::Scoped(Box::new(scope)))
-            }
-            _ => Err(D::Error::custom("expected a key or a scope")),
-        }
+        let key = Self::read(Value::deserialize(deserializer)?).map_err(D::Error::custom)?;
+        key.ok_or_else(|| D::Error::custom("expected a key or a scope"))
+    }
+}
+
+impl SigningKey {
+    /// A key; `None` for what is neither a text nor an object.
+    fn read(value: Value) -> Result<Option<Self>, Error> {
+        Ok(match value {
+            Value::String(key) => Some(Self::Plain(key)),
+            Value::Object(_) => Some(Self::Scoped(Box::new(serde_json::from_value(value)?))),
+            _ => None,
+        })
     }
 }
 
 /// The keys of a list, sorted. Of one key that stands there twice, the last one counts; what is
 /// neither a text nor an object is passed over, as nats-server does.
-pub(super) fn list<'de, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Vec<SigningKey>, D::Error> {
+pub(super) fn list(value: Value) -> Result<Vec<SigningKey>, Error> {
     let mut keys: Vec<SigningKey> = Vec::new();
-    for value in Vec::<Value>::deserialize(deserializer)? {
-        if !value.is_string() && !value.is_object() {
+    for value in serde_json::from_value::<Vec<Value>>(value)? {
+        let Some(key) = SigningKey::read(value)? else {
             continue;
-        }
-        let key: SigningKey = serde_json::from_value(value).map_err(D::Error::custom)?;
+        };
         keys.retain(|known| known.key() != key.key());
         keys.push(key);
     }
-    keys.sort_by(|one, other| one.key().cmp(other.key()));
+    sort_by_text(&mut keys, SigningKey::key);
     Ok(keys)
 }
 
 /// The limits of a scope. Other than in a user's token, what is absent is not limited there; so zero
 /// is written.
 mod template {
-    use serde::de::Error as _;
+    use serde::Serializer;
     use serde::ser::SerializeMap as _;
-    use serde::{Deserialize as _, Deserializer, Serializer};
-    use serde_json::Value;
+    use serde_json::{Error, Value};
 
-    use super::{Limit, UserLimits};
-
-    const NUMBERS: [&str; 3] = ["subs", "data", "payload"];
+    use super::{UserLimits, limit};
 
     pub(super) fn serialize<S: Serializer>(
         template: &UserLimits,
@@ -163,7 +180,10 @@ mod template {
         if !times_location.is_empty() {
             fields.serialize_entry("times_location", times_location)?;
         }
-        for (name, number) in NUMBERS.into_iter().zip([subscriptions, data, payload]) {
+        for (name, number) in UserLimits::NUMBERS
+            .into_iter()
+            .zip([subscriptions, data, payload])
+        {
             fields.serialize_entry(name, number)?;
         }
         for (name, is_so) in [("bearer_token", is_bearer), ("proxy_required", needs_proxy)] {
@@ -177,18 +197,10 @@ mod template {
         fields.end()
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<UserLimits, D::Error> {
-        let mut value = Value::deserialize(deserializer)?;
+    pub(super) fn read(mut value: Value) -> Result<UserLimits, Error> {
         if let Value::Object(fields) = &mut value {
-            for name in NUMBERS {
-                let number = fields.entry(name).or_insert(Value::Null);
-                if number.is_null() {
-                    *number = Limit::UNLIMITED.get().into();
-                }
-            }
+            limit::unlimit(fields, &UserLimits::NUMBERS);
         }
-        serde_json::from_value(value).map_err(D::Error::custom)
+        serde_json::from_value(value)
     }
 }

@@ -130,7 +130,8 @@ fn value<'a>(
         // In capitals it is known for a tag, and not taken off.
         let tag = inner.strip_prefix(function).unwrap_or(inner);
         let tag = tag.strip_suffix(')').unwrap_or(tag);
-        let start = format!("{}:", tag.to_lowercase());
+        // Servers lower other letters than those of ASCII, too; such a tag is not found here.
+        let start = format!("{}:", tag.to_ascii_lowercase());
         let values: Vec<_> = tags
             .iter()
             .filter_map(|tag| tag.strip_prefix(&*start))

@@ -1,15 +1,12 @@
 //! Tokens: three parts with full stops between them, of which the last one is a signature.
 
-use std::sync::LazyLock;
-
-use data_encoding::{BASE64URL_NOPAD, Encoding};
-use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::body::{Body, Kind};
 use super::claims::Claims;
 use super::error::JwtError;
-use super::{lenient, v1};
+use super::fields::Fields;
+use super::{base64, lenient, v1};
 use crate::nkey::{NkeyError, PublicKey, Seed};
 
 /// The version of the claims that are written.
@@ -20,14 +17,6 @@ pub const MAX_TOKEN_LEN: usize = 1 << 20;
 
 /// The header of every token that is written, as Go's library orders it.
 const HEADER: &[u8] = br#"{"typ":"JWT","alg":"ed25519-nkey"}"#;
-
-/// Base64 as Go reads it: no padding, line ends passed over, bits that are left over too.
-static BASE64: LazyLock<Encoding> = LazyLock::new(|| {
-    let mut specification = BASE64URL_NOPAD.specification();
-    specification.check_trailing_bits = false;
-    specification.ignore.push_str("\r\n");
-    specification.encoding().expect("a valid alphabet")
-});
 
 /// A token that was read, and signed by who it says.
 ///
@@ -126,10 +115,7 @@ impl Token {
                 found: self.kind.name().to_owned(),
             });
         }
-        Claims::read(self.payload.clone()).map_err(|error| JwtError::Json {
-            part: "payload",
-            why: error.to_string(),
-        })
+        Claims::read(self.payload.clone()).map_err(|error| json("payload", &error))
     }
 }
 
@@ -144,59 +130,59 @@ impl std::fmt::Debug for Token {
 
 /// A token with this payload.
 pub(super) fn sign(payload: &[u8], issuer: &Seed) -> Result<String, NkeyError> {
-    let mut token = BASE64URL_NOPAD.encode(HEADER);
+    let mut token = String::new();
+    base64::encode(HEADER, &mut token);
     token.push('.');
-    BASE64URL_NOPAD.encode_append(payload, &mut token);
+    base64::encode(payload, &mut token);
     let signature = issuer.sign(token.as_bytes())?;
     token.push('.');
-    BASE64URL_NOPAD.encode_append(&signature, &mut token);
+    base64::encode(&signature, &mut token);
     Ok(token)
 }
 
 fn check_header(part: &str) -> Result<(), JwtError> {
-    #[derive(Default, Deserialize)]
-    #[serde(default)]
-    struct Header {
-        typ: String,
-        alg: String,
-    }
-    let header = Value::Object(lenient::fields(object("header", part)?));
-    let header: Header = serde_json::from_value(header).map_err(|error| JwtError::Json {
-        part: "header",
-        why: error.to_string(),
-    })?;
-    let is_known = header.typ.eq_ignore_ascii_case("JWT")
-        && ["ed25519", "ed25519-nkey"].contains(&header.alg.to_lowercase().as_str());
+    let mut header = Fields::new(lenient::fields(object("header", part)?));
+    let mut text = |name| header.take(name).map_err(|error| json("header", &error));
+    let (typ, alg): (String, String) = (text("typ")?, text("alg")?);
+    let is_known = typ.eq_ignore_ascii_case("JWT")
+        && ["ed25519", "ed25519-nkey"].contains(&lenient::lower(&alg).as_str());
     match is_known {
         true => Ok(()),
-        false => Err(JwtError::Header {
-            typ: header.typ,
-            alg: header.alg,
-        }),
+        false => Err(JwtError::Header { typ, alg }),
     }
 }
 
 /// The kind and the version. A token of version 1 names its kind outside of `nats`.
 fn kind(payload: &Map<String, Value>) -> Result<(Kind, i64), JwtError> {
-    #[derive(Default, Deserialize)]
-    #[serde(default)]
-    struct Named {
-        r#type: String,
-        nats: Nats,
-    }
-    #[derive(Default, Deserialize)]
-    #[serde(default)]
-    struct Nats {
-        r#type: String,
-        version: i64,
-    }
-    let named = Named::deserialize(payload).map_err(|error| JwtError::Json {
-        part: "payload",
-        why: error.to_string(),
-    })?;
-    let (name, version) = match named.r#type.is_empty() {
-        true => (named.nats.r#type, named.nats.version),
-        false => (named.r#type, 1),
+    let only = |fields: &Map<String, Value>, names: &[&str]| {
+        let mut few = Map::new();
+        few.extend(
+            names
+                .iter()
+                .filter_map(|name| Some(((*name).to_owned(), fields.get(*name)?.clone()))),
+        );
+        Fields::new(few)
+    };
+    let invalid = |error| json("payload", &error);
+    let old: String = only(payload, &["type"]).take("type").map_err(invalid)?;
+    let nothing = Map::new();
+    let nats = match payload.get("nats") {
+        None => &nothing,
+        Some(Value::Object(nats)) => nats,
+        Some(_) => {
+            let why = "`nats`: expected an object".to_owned();
+            return Err(JwtError::Json {
+                part: "payload",
+                why,
+            });
+        }
+    };
+    let mut nats = only(nats, &["type", "version"]);
+    let name: String = nats.take("type").map_err(invalid)?;
+    let version: i64 = nats.take("version").map_err(invalid)?;
+    let (name, version) = match old.is_empty() {
+        true => (name, version),
+        false => (old, 1),
     };
     let Some(kind) = Kind::from_name(&name) else {
         return Err(JwtError::Kind {
@@ -214,14 +200,14 @@ fn object(part: &'static str, text: &str) -> Result<Map<String, Value>, JwtError
     let json = decode(part, text)?;
     // Go reads what is no UTF-8 as U+FFFD.
     let json = String::from_utf8_lossy(&json);
-    serde_json::from_str(&json).map_err(|error| JwtError::Json {
-        part,
-        why: error.to_string(),
-    })
+    serde_json::from_str(&json).map_err(|error| self::json(part, &error))
+}
+
+fn json(part: &'static str, error: &serde_json::Error) -> JwtError {
+    let why = error.to_string();
+    JwtError::Json { part, why }
 }
 
 fn decode(part: &'static str, text: &str) -> Result<Vec<u8>, JwtError> {
-    BASE64
-        .decode(text.as_bytes())
-        .map_err(|_| JwtError::Base64 { part })
+    base64::decode(text).ok_or(JwtError::Base64 { part })
 }

@@ -9,6 +9,7 @@ use super::account::AccountClaims;
 use super::claims::Claims;
 use super::effective;
 use super::error::JwtError;
+use super::lenient;
 use super::operator::OperatorClaims;
 use super::signing_key::SigningKey;
 use super::token::Token;
@@ -49,8 +50,10 @@ impl Trust {
             ..
         } = &operator.body;
         let identity = (!is_strict).then(|| operator.subject.clone());
+        let mut keys = BTreeSet::new();
+        keys.extend(signing_keys.iter().cloned().chain(identity));
         Self {
-            keys: signing_keys.iter().cloned().chain(identity).collect(),
+            keys,
             is_strict: *is_strict,
         }
     }
@@ -315,7 +318,7 @@ fn check_limits(
     let types: Vec<String> = limits
         .connection_types
         .iter()
-        .map(|name| name.to_uppercase())
+        .map(|name| lenient::upper(name))
         .collect();
     let known: Vec<&str> = types
         .iter()

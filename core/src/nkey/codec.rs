@@ -3,9 +3,9 @@
 //! Public keys are `prefix ‖ key ‖ crc`, seeds `seed prefix and kind (2 bytes) ‖ seed ‖ crc`; the
 //! checksum is CRC-16/XMODEM, the low byte first (nats-io/nkeys `strkey.go`, `crc16.go`).
 
-use data_encoding::BASE32_NOPAD;
 use zeroize::Zeroizing;
 
+use super::base32;
 use super::error::NkeyError;
 use super::kind::KeyKind;
 
@@ -14,6 +14,9 @@ pub(super) const SEED_LEN: usize = 58;
 
 /// The length of a public key as text.
 pub(super) const PUBLIC_KEY_LEN: usize = 56;
+
+/// What of a key is secret. It is not moved with what holds it, which would leave a copy behind.
+pub(super) type Secret = Box<Zeroizing<[u8; 32]>>;
 
 /// The upper five bits of a seed's first byte: the letter `S`.
 const SEED_PREFIX: u8 = 18 << 3;
@@ -25,8 +28,19 @@ pub(super) fn public_key(kind: KeyKind, key: &[u8; 32]) -> [u8; PUBLIC_KEY_LEN] 
     let checksum = crc16(&raw[..33]);
     raw[33..].copy_from_slice(&checksum.to_le_bytes());
     let mut text = [0; PUBLIC_KEY_LEN];
-    BASE32_NOPAD.encode_mut(&raw, &mut text);
+    base32::encode(&raw, &mut text);
     text
+}
+
+/// The kind and the 32 bytes of a public key, if it is one.
+pub(super) fn parse_public_key(text: &[u8; PUBLIC_KEY_LEN]) -> Option<(KeyKind, [u8; 32])> {
+    let mut raw = [0; 35];
+    base32::decode(text, &mut raw)?;
+    let (content, checksum) = raw.split_at(33);
+    let (prefix, key) = content.split_first()?;
+    let kind = KeyKind::from_prefix(*prefix)?;
+    let is_whole = checksum == crc16(content).to_le_bytes();
+    Some((kind, key.try_into().ok()?)).filter(|_| is_whole)
 }
 
 pub(super) fn seed(kind: KeyKind, seed: &[u8; 32]) -> Zeroizing<String> {
@@ -36,20 +50,18 @@ pub(super) fn seed(kind: KeyKind, seed: &[u8; 32]) -> Zeroizing<String> {
     let checksum = crc16(&raw[..34]);
     raw[34..].copy_from_slice(&checksum.to_le_bytes());
     let mut text = Zeroizing::new([0; SEED_LEN]);
-    BASE32_NOPAD.encode_mut(&*raw, &mut *text);
+    base32::encode(&*raw, &mut *text);
     let mut owned = Zeroizing::new(String::with_capacity(SEED_LEN));
     owned.push_str(std::str::from_utf8(&*text).expect("base32 digits are ASCII"));
     owned
 }
 
-pub(super) fn parse_seed(text: &str) -> Result<(KeyKind, Zeroizing<[u8; 32]>), NkeyError> {
+pub(super) fn parse_seed(text: &str) -> Result<(KeyKind, Secret), NkeyError> {
     if text.len() != SEED_LEN {
         return Err(NkeyError::SeedLength { found: text.len() });
     }
     let mut raw = Zeroizing::new([0; 36]);
-    BASE32_NOPAD
-        .decode_mut(text.as_bytes(), &mut *raw)
-        .map_err(|_| NkeyError::SeedDigits)?;
+    base32::decode(text.as_bytes(), &mut *raw).ok_or(NkeyError::SeedDigits)?;
     let (content, checksum) = raw.split_at(34);
     if checksum != crc16(content).to_le_bytes() {
         return Err(NkeyError::SeedChecksum);
@@ -58,7 +70,7 @@ pub(super) fn parse_seed(text: &str) -> Result<(KeyKind, Zeroizing<[u8; 32]>), N
         .into_iter()
         .find(|kind| content[..2] == seed_prefix(*kind))
         .ok_or(NkeyError::SeedKind)?;
-    let mut seed = Zeroizing::new([0; 32]);
+    let mut seed = Box::new(Zeroizing::new([0; 32]));
     seed.copy_from_slice(&content[2..]);
     Ok((kind, seed))
 }

@@ -1,5 +1,6 @@
 //! Sealing for one reader: X25519, XSalsa20 and Poly1305, as NaCl's box (nats-io/nkeys `xkeys.go`).
 
+use curve25519_dalek::MontgomeryPoint;
 use nkeys::XKey;
 use zeroize::Zeroizing;
 
@@ -11,9 +12,7 @@ use super::public::PublicKey;
 pub const NONCE_LEN: usize = 24;
 
 pub(super) fn public_key(secret: &[u8; 32]) -> [u8; 32] {
-    let text = XKey::new_from_raw(*secret).public_key();
-    let key: PublicKey = text.parse().expect("the crate writes what it reads");
-    key.to_bytes()
+    MontgomeryPoint::mul_base_clamped(*secret).to_bytes()
 }
 
 pub(super) fn seal(

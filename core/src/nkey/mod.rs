@@ -5,8 +5,8 @@
 //! public key name its [`KeyKind`]. Keys of five kinds sign (Ed25519, RFC 8032); curve keys seal
 //! messages for one reader (X25519 and NaCl's box).
 //!
-//! The crate [`nkeys`] reads public keys and seals. It is not asked to read seeds or to sign, since it
-//! leaves copies of secrets in memory, and takes seeds of unknown kinds for an operator's.
+//! The crate [`nkeys`] seals. It is not asked to read keys or to sign, since it leaves copies of secrets
+//! in memory, and takes seeds of unknown kinds for an operator's.
 //!
 //! # Examples
 //!
@@ -22,6 +22,7 @@
 //! public.verify(b"nonce", &signature).expect("it has signed this");
 //! ```
 
+pub(crate) mod base32;
 mod codec;
 mod curve;
 mod error;

@@ -27,8 +27,7 @@ impl PublicKey {
 
     /// What the key is for.
     pub fn kind(&self) -> KeyKind {
-        let (prefix, _) = self.parts();
-        KeyKind::from_prefix(prefix).expect("the kind was checked when the key was read")
+        self.parts().0
     }
 
     /// The text.
@@ -81,8 +80,8 @@ impl PublicKey {
             .map_err(|_| NkeyError::Signature)
     }
 
-    fn parts(&self) -> (u8, [u8; 32]) {
-        nkeys::from_public_key(self.as_str()).expect("the text was checked when the key was read")
+    fn parts(&self) -> (KeyKind, [u8; 32]) {
+        codec::parse_public_key(&self.0).expect("the text was checked when the key was read")
     }
 }
 
@@ -90,11 +89,9 @@ impl FromStr for PublicKey {
     type Err = NkeyError;
 
     fn from_str(text: &str) -> Result<Self, NkeyError> {
-        let parts = nkeys::from_public_key(text).ok();
-        // The crate knows kinds that nats-server refuses.
-        parts
-            .filter(|(prefix, _)| KeyKind::from_prefix(*prefix).is_some())
-            .and_then(|_| text.as_bytes().try_into().ok())
+        let digits = text.as_bytes().try_into().ok();
+        digits
+            .filter(|digits| codec::parse_public_key(digits).is_some())
             .map(Self)
             .ok_or_else(|| NkeyError::PublicKey {
                 text: without_seed(text),

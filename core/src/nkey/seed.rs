@@ -2,10 +2,12 @@
 
 use std::fmt;
 
-use ed25519_dalek::{Signer as _, SigningKey};
-use zeroize::Zeroizing;
+use ed25519_dalek::VerifyingKey;
+use ed25519_dalek::hazmat::{ExpandedSecretKey, raw_sign};
+use sha2::Sha512;
+use zeroize::{Zeroize as _, Zeroizing};
 
-use super::codec;
+use super::codec::{self, Secret};
 use super::curve;
 use super::error::NkeyError;
 use super::kind::KeyKind;
@@ -17,27 +19,37 @@ pub const SIGNATURE_LEN: usize = 64;
 /// The secret of a key pair, `SUABC…`: 32 bytes and their kind.
 ///
 /// It is wiped from memory when it is dropped, is never printed, and has no copies but those that are
-/// asked for. What it signs or opens is computed from it anew each time.
+/// asked for.
 pub struct Seed {
     kind: KeyKind,
-    secret: Zeroizing<[u8; 32]>,
+    secret: Secret,
+    // Of all kinds but curve keys.
+    verifying: Option<VerifyingKey>,
     public: PublicKey,
 }
 
 impl Seed {
     /// Makes a key from 32 bytes of a cryptographically secure source of randomness. The same bytes
     /// give the same key.
-    pub fn new(kind: KeyKind, entropy: [u8; 32]) -> Self {
-        Self::of(kind, Zeroizing::new(entropy))
+    pub fn new(kind: KeyKind, mut entropy: [u8; 32]) -> Self {
+        let mut secret = Box::new(Zeroizing::new([0; 32]));
+        secret.copy_from_slice(&entropy);
+        entropy.zeroize();
+        Self::of(kind, secret)
     }
 
-    fn of(kind: KeyKind, secret: Zeroizing<[u8; 32]>) -> Self {
-        let public = match kind {
-            KeyKind::Curve => curve::public_key(&secret),
-            _ => SigningKey::from_bytes(&secret).verifying_key().to_bytes(),
+    fn of(kind: KeyKind, secret: Secret) -> Self {
+        let verifying = match kind {
+            KeyKind::Curve => None,
+            _ => Some(VerifyingKey::from(&ExpandedSecretKey::from(&**secret))),
+        };
+        let public = match &verifying {
+            Some(key) => key.to_bytes(),
+            None => curve::public_key(&secret),
         };
         Self {
             kind,
+            verifying,
             public: PublicKey::new(kind, &public),
             secret,
         }
@@ -74,14 +86,13 @@ impl Seed {
     ///
     /// [`NkeyError::Kind`] for a curve key.
     pub fn sign(&self, message: &[u8]) -> Result<[u8; SIGNATURE_LEN], NkeyError> {
-        if self.kind == KeyKind::Curve {
-            return Err(NkeyError::Kind {
-                expected: "one that signs",
-                found: self.kind,
-            });
-        }
-        let key = SigningKey::from_bytes(&self.secret);
-        Ok(key.sign(message).to_bytes())
+        let key = self.verifying.as_ref().ok_or(NkeyError::Kind {
+            expected: "one that signs",
+            found: self.kind,
+        })?;
+        // What `SigningKey` does, which would be a copy of the secret. The key is the secret's own.
+        let secret = ExpandedSecretKey::from(&**self.secret);
+        Ok(raw_sign::<Sha512>(&secret, message, key).to_bytes())
     }
 
     /// Seals a message that only `reader` can open, and only as ours: `xkv1`, the nonce, and NaCl's

@@ -21,7 +21,7 @@ use cim_core::time::Timestamp;
 use data_encoding::HEXLOWER;
 use serde_json::{Value, json};
 
-type Answer = Result<String, Box<dyn Error>>;
+use crate::Answer;
 
 /// Headers and subject are read, the block is made, and its CID is compared with the header's.
 pub(crate) fn blocks(input: &[u8]) -> Answer {

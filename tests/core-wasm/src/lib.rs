@@ -9,9 +9,12 @@
 )]
 
 mod answers;
+mod identity;
 
 use std::cell::RefCell;
 use std::error::Error;
+
+type Answer = Result<String, Box<dyn Error>>;
 
 thread_local! {
     static INPUT: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
@@ -58,7 +61,19 @@ pub extern "C" fn histories() -> usize {
     answer(answers::histories)
 }
 
-fn answer(of: impl Fn(&[u8]) -> Result<String, Box<dyn Error>>) -> usize {
+/// Tokens as in `tests/vectors/identity.json`, each asked for by a line of it, as a JSON list.
+#[unsafe(no_mangle)]
+pub extern "C" fn tokens() -> usize {
+    answer(identity::tokens)
+}
+
+/// The creds of a token's user, as they are read and written back.
+#[unsafe(no_mangle)]
+pub extern "C" fn creds() -> usize {
+    answer(identity::creds)
+}
+
+fn answer(of: impl Fn(&[u8]) -> Answer) -> usize {
     let text =
         INPUT.with_borrow(|input| of(input).unwrap_or_else(|error| format!("error: {error}")));
     OUTPUT.with_borrow_mut(|output| {

@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use crate::bindgen;
 use crate::command::Run;
 use crate::failure::{Doing, Failure};
 use crate::imports::Border;
@@ -67,6 +68,11 @@ fn steps(workspace: &Workspace) -> Vec<Step<'_>> {
         Step::new("js", "the npm package: build and tests", move || {
             js::test(workspace)
         }),
+        Step::new(
+            "identity-size",
+            "the module with identity alone is small",
+            move || bindgen::check_size(workspace),
+        ),
         Step::new(
             "js-package",
             "the npm package, packed and installed",

@@ -6,6 +6,7 @@ use crate::bindgen;
 use crate::cim::Cim;
 use crate::command::Run;
 use crate::failure::{Doing, Failure};
+use crate::nats_server;
 use crate::source::Source;
 use crate::workspace::Workspace;
 
@@ -24,6 +25,7 @@ pub(crate) fn test(workspace: &Workspace) -> Result<(), Failure> {
     build(workspace)?;
     Run::new("npm")
         .arg("test")
+        .env("CIM_NATS_SERVER", nats_server::ready()?)
         .below(workspace.root(), "js")
         .run()
 }

@@ -138,7 +138,7 @@ fn major(version: &str) -> Option<u32> {
 const WASM_TARGETS: [&str; 2] = ["wasm32-unknown-unknown", "wasm32-wasip1"];
 const OLDEST_NODE: u32 = 20;
 /// Programs of the tests, which are also the names of their Debian packages.
-const TEST_PROGRAMS: [&str; 2] = ["sqlite3", "strace"];
+const TEST_PROGRAMS: [&str; 3] = ["chromium", "sqlite3", "strace"];
 
 #[cfg(test)]
 mod tests {
