@@ -97,9 +97,7 @@ fn forms(keystore: &dyn Keystore) -> Vec<Vec<u8>> {
             [
                 seed.into_bytes(),
                 data_encoding::HEXLOWER.encode(&bytes).into_bytes(),
-                data_encoding::BASE64.encode(&bytes)[..40]
-                    .as_bytes()
-                    .to_vec(),
+                data_encoding::BASE64.encode(&bytes).as_bytes()[..40].to_vec(),
                 bytes,
             ]
         })
