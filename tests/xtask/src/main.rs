@@ -15,6 +15,7 @@ mod cim;
 mod command;
 mod demo;
 mod failure;
+mod fuzz;
 mod imports;
 mod js;
 mod nats_server;
@@ -59,6 +60,17 @@ enum Task {
         #[arg(long)]
         list: bool,
     },
+    /// Fuzz all parsers, or only the named ones
+    Fuzz {
+        /// Names of targets; none means all
+        targets: Vec<String>,
+        /// List the targets
+        #[arg(long)]
+        list: bool,
+        /// How long each target runs
+        #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+        seconds: u64,
+    },
     /// Run the long checks: two hours and more for all
     Soak {
         /// Names of steps; none means all
@@ -97,6 +109,11 @@ fn main() -> ExitCode {
     let outcome = Workspace::find().and_then(|workspace| match cli.task {
         Task::Demo { file, options } => demo::run(&workspace, file, options),
         Task::Test { steps, list } => checks::run(&workspace, &steps, list),
+        Task::Fuzz {
+            targets,
+            list,
+            seconds,
+        } => fuzz::run(&workspace, &targets, list, seconds),
         Task::Soak {
             steps,
             list,

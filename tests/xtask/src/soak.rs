@@ -1,7 +1,6 @@
 //! `cargo xtask soak`: checks that take long, because they look for what seldom happens.
 
-use std::ffi::OsStr;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
 use std::time::Instant;
@@ -9,10 +8,10 @@ use std::time::Instant;
 use crate::cim::Cim;
 use crate::command::Run;
 use crate::failure::{Doing, Failure};
+use crate::fuzz;
 use crate::js;
 use crate::setup::{self, Needs};
 use crate::steps::{self, Step};
-use crate::tools::CARGO_FUZZ;
 use crate::workspace::Workspace;
 
 /// How long each check goes on.
@@ -77,13 +76,7 @@ fn steps<'a>(workspace: &'a Workspace, length: &'a Length) -> Result<Vec<Step<'a
             move || nats_size(workspace, length.events),
         ),
     ];
-    for target in fuzz_targets(workspace)? {
-        steps.push(Step::new(
-            format!("fuzz-{target}"),
-            format!("{} seconds of fuzzing", length.seconds),
-            move || fuzz(workspace, &target, length.seconds),
-        ));
-    }
+    steps.extend(fuzz::steps(workspace, length.seconds, "fuzz-")?);
     Ok(steps)
 }
 
@@ -185,53 +178,4 @@ fn timed<T>(work: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
     let result = work();
     println!("  took {:.1} s", start.elapsed().as_secs_f64());
     result
-}
-
-fn fuzz_targets(workspace: &Workspace) -> Result<Vec<String>, Failure> {
-    let folder = workspace.path("tests/fuzz/fuzz_targets");
-    if !folder.is_dir() {
-        return Ok(Vec::new());
-    }
-    let doing = || format!("cannot list `{}`", folder.display());
-    let mut targets = Vec::new();
-    for entry in fs::read_dir(&folder).doing(doing)? {
-        let path = entry.doing(doing)?.path();
-        if path.extension() == Some(OsStr::new("rs"))
-            && let Some(stem) = path.file_stem()
-        {
-            targets.push(stem.to_string_lossy().into_owned());
-        }
-    }
-    targets.sort();
-    Ok(targets)
-}
-
-fn fuzz(workspace: &Workspace, target: &str, seconds: u64) -> Result<(), Failure> {
-    if !Run::new("rustup")
-        .args(["run", "nightly", "rustc", "--version"])
-        .works()
-    {
-        return Err(Failure::new("fuzzing needs a nightly toolchain")
-            .help("run: rustup toolchain install nightly --profile minimal"));
-    }
-    let programs = CARGO_FUZZ.ready()?;
-    // libFuzzer writes what it finds into the first folder, so the seeds in the second stay as they are.
-    let found = workspace.built(&format!("fuzz-corpus/{target}"));
-    fs::create_dir_all(&found).doing(|| format!("cannot make `{}`", found.display()))?;
-    let run = Run::new("rustup")
-        .args(["run", "nightly", "cargo", "fuzz", "run"])
-        .args(["--fuzz-dir", "tests/fuzz", target])
-        .arg(&found);
-    let seeds = format!("tests/fuzz/corpus/{target}");
-    let run = if workspace.path(&seeds).is_dir() {
-        run.arg(seeds)
-    } else {
-        run
-    };
-    run.arg("--")
-        .arg(format!("-max_total_time={seconds}"))
-        .args(["-timeout=10", "-rss_limit_mb=2048", "-print_final_stats=1"])
-        .search_first(&programs)
-        .dir(workspace.root())
-        .run()
 }
