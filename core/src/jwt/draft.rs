@@ -29,6 +29,20 @@ impl<B: Body + Default> Claims<B> {
         Self::over(B::default(), subject, name, lenient::fields(fields))
     }
 
+    /// Lays fields over claims, as [`draft`](Self::draft) lays them over those without limits.
+    ///
+    /// # Errors
+    ///
+    /// As [`draft`](Self::draft).
+    pub fn draft_over(
+        body: B,
+        subject: PublicKey,
+        name: &str,
+        fields: Map<String, Value>,
+    ) -> Result<Self, IssueError> {
+        Self::over(body, subject, name, lenient::fields(fields))
+    }
+
     fn over(
         body: B,
         subject: PublicKey,
