@@ -360,10 +360,10 @@ impl<'a> Draft<'a> {
         } else {
             let signing_key = match scope {
                 None => SigningKey::Plain(key.to_string()),
-                Some(scope) => SigningKey::Scoped(Box::new(Scope {
-                    key: key.to_string(),
-                    ..scope
-                })),
+                Some(mut scope) => {
+                    scope.key = key.to_string();
+                    SigningKey::Scoped(Box::new(scope))
+                }
             };
             self.account(holder, AccountCommand::AddSigningKey(signing_key))?;
         }
