@@ -47,7 +47,8 @@ impl Reader<'_> {
         self.laid_over(body, table.claims.as_ref())
     }
 
-    /// The claims of an account. Imports and users that are not there yet are left out.
+    /// The claims of an account, without imports from accounts that are not there yet, and without
+    /// its authorization where a user of that is not.
     pub(super) fn account(
         &self,
         table: &AccountTable,
@@ -239,6 +240,10 @@ fn authorization_of(
     };
     for name in &table.users {
         found.users.extend(user(name)?.map(|key| key.to_string()));
+    }
+    if found.users.len() < table.users.len() {
+        // Nobody may decide about accounts before those who do are there.
+        return Ok(Authorization::default());
     }
     for name in &table.allowed_accounts {
         match name.get_ref().as_str() {
