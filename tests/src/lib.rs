@@ -4,6 +4,7 @@ mod binary;
 pub mod counting;
 pub mod fuzz;
 pub mod histories;
+pub mod leak;
 pub mod linear;
 pub mod nats;
 mod plugins;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::Value;
 
-use crate::cim_binary;
+use crate::{cim_binary, leak};
 
 /// How a program ended.
 #[derive(Clone, Debug)]
@@ -38,6 +38,9 @@ impl Ran {
             Err(error) => panic!("this test needs {need}: {command:?}: {error}"),
         };
         let time = started.elapsed();
+        for bytes in [&output.stdout, &output.stderr] {
+            leak::check(&format!("the output of {command:?}"), bytes);
+        }
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         Self {
             command: format!("{command:?}"),

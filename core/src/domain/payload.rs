@@ -121,7 +121,10 @@ mod tests {
         let (event_type, body) = encode(&event);
         assert_eq!(event_type.as_str(), "LampLit");
         assert_eq!(&body[..], br#"{"watts":7,"zone":"\":}"}"#);
-        assert_eq!(decode::<LampEvent>(&event_type, &body).expect("ours"), event);
+        assert_eq!(
+            decode::<LampEvent>(&event_type, &body).expect("ours"),
+            event
+        );
     }
 
     #[test]

@@ -36,5 +36,5 @@ pub use curve::NONCE_LEN;
 pub use error::NkeyError;
 pub use kind::KeyKind;
 pub use public::PublicKey;
-pub(crate) use redact::without_seeds;
+pub use redact::without_seeds;
 pub use seed::{SIGNATURE_LEN, Seed};

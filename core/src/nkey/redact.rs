@@ -7,7 +7,7 @@ use super::codec::SEED_LEN;
 /// The text with `…` in place of every word of 58 digits of base32 or more, which may be a seed.
 ///
 /// A seed stands where a public key was meant, and an error would show it.
-pub(crate) fn without_seeds(text: &str) -> Cow<'_, str> {
+pub fn without_seeds(text: &str) -> Cow<'_, str> {
     let is_digit = |letter: char| matches!(letter, 'A'..='Z' | '2'..='7');
     let mut seeds = text
         .split(|letter| !is_digit(letter))

@@ -98,7 +98,7 @@ impl Failure {
         if let Some(help) = &self.help {
             let _ = writeln!(text, "help: {help}");
         }
-        text
+        shown(text)
     }
 
     /// The same as one JSON document.
@@ -111,8 +111,15 @@ impl Failure {
             "help": self.help,
             "exit": self.exit as u8,
         });
-        format!("{document}\n")
+        shown(format!("{document}\n"))
     }
+}
+
+/// A text to be shown: a seed may have been typed in place of a name.
+fn shown(text: String) -> String {
+    #[cfg(feature = "identity")]
+    let text = cim_core::nkey::without_seeds(&text).into_owned();
+    text
 }
 
 /// What the system said decides how a command ends.

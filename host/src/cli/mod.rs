@@ -135,11 +135,11 @@ enum Command {
     #[cfg(feature = "jetstream")]
     #[command(subcommand, after_help = "Example:\n  cim consumer list CIM-EVENTS")]
     Consumer(jetstream::Consumer),
-    /// Look at the identities of NATS: operators, accounts, users
+    /// Make and look at the identities of NATS: operators, accounts, users and their creds
     #[cfg(feature = "identity")]
     #[command(
         subcommand,
-        after_help = "Example:\n  cim keys jwt validate user.creds"
+        after_help = "Examples:\n  cim keys init && nats-server -c identity/nats-server.conf\n  cim keys jwt validate user.creds"
     )]
     Keys(keys::Keys),
     /// Print a completion script for a shell
@@ -252,7 +252,7 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         #[cfg(feature = "jetstream")]
         Command::Consumer(command) => command.run(&find()?, &mut out).await?,
         #[cfg(feature = "identity")]
-        Command::Keys(command) => command.run(&mut out)?,
+        Command::Keys(command) => command.run(&find()?, &mut out).await?,
         Command::Completion { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "cim", &mut script);

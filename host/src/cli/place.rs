@@ -22,6 +22,8 @@ const DEFAULT_STORE: &str = "sqlite:cim.db";
 pub(crate) struct Place {
     /// The URL of the store.
     pub(crate) url: String,
+    /// Whether it was named with `--store` or `CIM_STORE`.
+    pub(crate) is_named: bool,
     /// What `cim.toml` says.
     pub(crate) config: Config,
 }
@@ -39,8 +41,10 @@ impl Place {
         let config = Config::load(Path::new("."))?.unwrap_or_default();
         // A variable that is set to nothing names no store.
         let store = store.filter(|url| !url.is_empty());
+        let is_named = store.is_some();
         let url = store.or_else(|| config.store.clone());
         Ok(Self {
+            is_named,
             url: url.unwrap_or_else(|| DEFAULT_STORE.to_owned()),
             config,
         })

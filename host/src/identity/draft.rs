@@ -6,16 +6,14 @@ use cim_core::aggregate::{Aggregate, fold};
 use cim_core::append::Append;
 use cim_core::creds::Creds;
 use cim_core::domain::keys::{
-    Account, AccountCommand, Directory, Entry, Key, KeyCommand, KeyFacts, KeyRole, Operator,
-    OperatorCommand, Push, Refusal, User, UserCommand,
+    Account, AccountCommand, Directory, Entry, Key, KeyCommand, KeyFacts, KeyRole, Moment,
+    Operator, OperatorCommand, Push, Refusal, User, UserCommand,
 };
 use cim_core::domain::payload::{self, DomainEvent};
 use cim_core::event::NewEvent;
 use cim_core::id::{AggregateId, AggregateKey, EventId, Namespace};
-use cim_core::jwt::{
-    AccountClaims, OperatorClaims, Permissions, Scope, SigningKey, UserLimits,
-};
-use cim_core::nkey::{KeyKind, PublicKey, Seed};
+use cim_core::jwt::{AccountClaims, OperatorClaims, Permissions, Scope, SigningKey, UserLimits};
+use cim_core::nkey::{KeyKind, PublicKey, Seed, without_seeds};
 use cim_core::text::Text;
 use cim_core::time::Timestamp;
 use cim_core::version::{ExpectedVersion, Version};
@@ -143,7 +141,10 @@ impl<'a> Draft<'a> {
         claims: OperatorClaims,
     ) -> Result<PublicKey, IdentityError> {
         let named = self.directory.operators.iter();
-        check_free(name, named.map(|(key, entry)| (*key, entry.state.name.as_str())))?;
+        check_free(
+            name,
+            named.map(|(key, entry)| (*key, entry.state.name.as_str())),
+        )?;
         let operator = self.generate(KeyKind::Operator);
         let create = OperatorCommand::Create {
             operator,
@@ -263,11 +264,7 @@ impl<'a> Draft<'a> {
     /// # Errors
     ///
     /// [`IdentityError::Refused`].
-    pub fn set_limits(
-        &mut self,
-        user: PublicKey,
-        limits: UserLimits,
-    ) -> Result<(), IdentityError> {
+    pub fn set_limits(&mut self, user: PublicKey, limits: UserLimits) -> Result<(), IdentityError> {
         self.user(user, UserCommand::SetLimits(Box::new(limits)))
     }
 
@@ -426,8 +423,29 @@ impl<'a> Draft<'a> {
             reason: reason.to_owned(),
         };
         self.user(user, revoke)?;
-        self.account(account, AccountCommand::Revoke { user: Some(user) })?;
+        let until = self.directory.users[&user].state.revoked_until.unwrap_or(0);
+        let revoke = AccountCommand::Revoke {
+            user: Some(user),
+            until,
+        };
+        self.account(account, revoke)?;
         self.revoke_key(user, reason)
+    }
+
+    /// Lets all tokens of an account's users count no more that were issued until now, once servers know
+    /// its token.
+    ///
+    /// # Errors
+    ///
+    /// [`IdentityError::Refused`].
+    pub fn revoke_all(&mut self, account: PublicKey) -> Result<(), IdentityError> {
+        let users = self.directory.users_of(account);
+        let issued = users.filter_map(|user| self.directory.users[&user].state.issued.as_ref());
+        // The last tokens may have been issued a little ahead of the time.
+        let last = issued.map(|issued| issued.issued_at).max().unwrap_or(0);
+        let now = i64::try_from(self.now.micros() / 1_000_000).expect("years have four digits");
+        let until = last.max(now);
+        self.account(account, AccountCommand::Revoke { user: None, until })
     }
 
     /// Revokes a user, and makes one of the same name that may do the same.
@@ -523,7 +541,13 @@ impl<'a> Draft<'a> {
         key: PublicKey,
         command: OperatorCommand,
     ) -> Result<(), IdentityError> {
-        let command = (command, self.now);
+        let accounts = self.directory.accounts_of(key);
+        let issued = accounts.map(|account| self.directory.accounts[&account].state.issued_at);
+        let moment = Moment {
+            now: self.now,
+            behind: issued.max().unwrap_or(0),
+        };
+        let command = (command, moment);
         self.run::<Operator>(key, command, |directory| &mut directory.operators)
     }
 
@@ -532,7 +556,22 @@ impl<'a> Draft<'a> {
         key: PublicKey,
         command: AccountCommand,
     ) -> Result<(), IdentityError> {
-        let command = (command, self.now);
+        let operator = match &command {
+            AccountCommand::Create { operator, .. } | AccountCommand::Import { operator, .. } => {
+                Some(operator.key())
+            }
+            _ => self
+                .directory
+                .accounts
+                .get(&key)
+                .and_then(|entry| entry.state.operator),
+        };
+        let operator = operator.and_then(|key| self.directory.operators.get(&key));
+        let moment = Moment {
+            now: self.now,
+            behind: operator.map_or(0, |entry| entry.state.issued_at),
+        };
+        let command = (command, moment);
         self.run::<Account>(key, command, |directory| &mut directory.accounts)
     }
 
@@ -578,6 +617,10 @@ impl<'a> Draft<'a> {
         for event in &events {
             let id = EventId::from_parts(self.now, clock::entropy());
             let mut event = payload::new_event(event, id, self.now, self.source.clone());
+            if holds_seed(&event.body) {
+                let event_type = event.event_type.to_string();
+                return Err(IdentityError::SeedInText { event_type });
+            }
             if let Some((_, first)) = self.change.events.first() {
                 event.correlation = first.correlation;
             }
@@ -585,6 +628,12 @@ impl<'a> Draft<'a> {
         }
         Ok(())
     }
+}
+
+/// Somebody has put a seed where a name was meant, say.
+fn holds_seed(body: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(body);
+    without_seeds(&text) != text
 }
 
 /// Refuses a name that one of several has.

@@ -30,6 +30,11 @@ pub enum IdentityError {
         /// The other one.
         by: PublicKey,
     },
+    /// A text that holds a seed, which would be for everybody to read in an event.
+    SeedInText {
+        /// The type of the event.
+        event_type: String,
+    },
     /// None of the keys that may sign has its seed in the keystore.
     NoSeed {
         /// What is to be signed: `the account …`.
@@ -101,6 +106,7 @@ impl IdentityError {
             Self::Refused(error) => error.code(),
             Self::Lookup(error) => error.code(),
             Self::NameTaken { .. } => "name-taken",
+            Self::SeedInText { .. } => "seed-in-text",
             Self::NoSeed { .. } => "seed-missing",
             Self::Unsigned { .. } => "claims-refused",
             Self::Issue(error) => error.code(),
@@ -124,6 +130,10 @@ impl fmt::Display for IdentityError {
             Self::Refused(error) => error.fmt(f),
             Self::Lookup(error) => error.fmt(f),
             Self::NameTaken { name, by } => write!(f, "the name `{name}` is that of `{by}`"),
+            Self::SeedInText { event_type } => write!(
+                f,
+                "what looks like a seed stands in a text of `{event_type}`, which everybody can read"
+            ),
             Self::NoSeed { what, keys } => {
                 write!(f, "nothing signs {what}: expected the seed of ")?;
                 list(f, keys)?;
@@ -189,6 +199,7 @@ impl Error for IdentityError {
             Self::Broken(error) => error.source(),
             Self::Unreadable(error) => error.source(),
             Self::NameTaken { .. }
+            | Self::SeedInText { .. }
             | Self::NoSeed { .. }
             | Self::Unsigned { .. }
             | Self::NscRefused { .. }

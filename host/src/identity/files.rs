@@ -3,9 +3,9 @@
 //! That holds for the last name of a path. Folders above it may be links: who may write to those
 //! decides about everything below them anyway.
 
-use std::fs::{File, Metadata, OpenOptions};
-use std::io::{self, Read as _};
-use std::path::Path;
+use std::fs::{self, File, Metadata, OpenOptions};
+use std::io::{self, Read as _, Write as _};
+use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
@@ -75,6 +75,71 @@ pub(super) fn read(mut file: &File, longest: usize) -> io::Result<Option<Zeroizi
     }
     bytes.truncate(filled);
     Ok(Some(bytes))
+}
+
+/// Writes a file that only its owner may read, in the place of one that may be there, and makes the
+/// folders above it that are missing, private too. It is whole and durable then.
+pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let folder = match path.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    };
+    make_private(folder)?;
+    let name = path.file_name().unwrap_or_default();
+    let mut unfinished = std::ffi::OsString::from(UNFINISHED);
+    unfinished.push(name);
+    let unfinished: PathBuf = folder.join(unfinished);
+    let written = remove_file(&unfinished)
+        .and_then(|()| write_new(&unfinished, bytes))
+        .and_then(|()| fs::rename(&unfinished, path));
+    if let Err(error) = written {
+        // Whoever writes it next does this if it fails.
+        let _ = remove_file(&unfinished);
+        return Err(error);
+    }
+    sync_folder(folder)
+}
+
+/// How the names of files begin that are being written.
+pub(super) const UNFINISHED: &str = ".unfinished-";
+
+/// Makes a folder and those above it that are missing, all of them private.
+pub(super) fn make_private(path: &Path) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.recursive(true).create(path)
+}
+
+/// Writes a file that is not there yet, for its owner alone.
+pub(super) fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    let mut file = only_ours(options.write(true).create_new(true)).open(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+/// Lets files that are made with the options be for their owner alone.
+pub(super) fn only_ours(options: &mut OpenOptions) -> &mut OpenOptions {
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);
+    options
+}
+
+/// Removes a file, if it is there.
+pub(super) fn remove_file(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Makes what was named or removed in a folder durable. Elsewhere than on Unix folders are no files.
+pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
+    match cfg!(unix) {
+        true => File::open(folder)?.sync_all(),
+        false => Ok(()),
+    }
 }
 
 #[cfg(unix)]

@@ -16,7 +16,7 @@ use futures_util::TryStreamExt as _;
 use super::draft::{Change, Draft};
 use super::error::IdentityError;
 use super::keystore::{Keystore, State};
-use super::signing::{Seeds, Signing};
+use super::signing::{self, Seeds, Signing};
 use crate::clock;
 use crate::store::retry::append_surely;
 use crate::store::{EventStore, Query};
@@ -176,6 +176,11 @@ impl Identities {
         &*self.keystore
     }
 
+    /// The namespace that they stand in.
+    pub fn namespace(&self) -> &Namespace {
+        &self.namespace
+    }
+
     /// Where the events are.
     pub fn store(&self) -> &dyn EventStore {
         &*self.store
@@ -260,9 +265,9 @@ impl Identities {
         while waiting.peek().is_some() {
             let mut events = 0;
             let mut step = Vec::new();
-            while let Some(append) = waiting.next_if(|append| {
-                events == 0 || events + append.events.len() <= MAX_EVENTS
-            }) {
+            while let Some(append) =
+                waiting.next_if(|append| events == 0 || events + append.events.len() <= MAX_EVENTS)
+            {
                 events += append.events.len();
                 step.push(append);
             }
@@ -326,7 +331,19 @@ impl Identities {
     /// [`IdentityError::Refused`] when there is no such user, [`IdentityError::Unsigned`] when its role
     /// cannot be applied to it.
     pub fn effective(&self, user: PublicKey) -> Result<Effective, IdentityError> {
-        self.signing().effective(user)
+        Self::effective_of(&self.directory, user)
+    }
+
+    /// The same without seeds.
+    ///
+    /// # Errors
+    ///
+    /// As [`effective`](Self::effective).
+    pub fn effective_of(
+        directory: &Directory,
+        user: PublicKey,
+    ) -> Result<Effective, IdentityError> {
+        signing::effective(directory, user)
     }
 
     fn signing(&self) -> Signing<'_, Box<dyn Keystore>> {

@@ -20,5 +20,7 @@ mod tests;
 
 pub use draft::{Change, Draft};
 pub use error::{IdentityError, NscProblem};
+pub(crate) use files::write_private;
 pub use identities::{Identities, namespace_beside};
 pub use nsc_import::{NscImport, NscItem};
+pub use signing::token_sha256;

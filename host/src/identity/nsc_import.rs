@@ -17,7 +17,7 @@ use cim_core::time::Timestamp;
 use super::draft::{Draft, check_free};
 use super::error::{IdentityError, NscProblem};
 use super::nsc::{MissingSeed, NscAccount, NscStore, NscToken};
-use super::signing::sha256;
+use super::signing::token_sha256;
 
 /// How far ahead of our clock a token may have been signed, in seconds.
 const MAX_AHEAD: i64 = 24 * 60 * 60;
@@ -240,7 +240,7 @@ impl Importer<'_, '_> {
         // A crash may have come between.
         if self.draft.directory().users[key].state.issued.is_none() {
             let issued = Issued {
-                token_sha256: sha256(token.text.expose()),
+                token_sha256: token_sha256(token.text.expose()),
                 issuer: claims.issuer.parse().map_err(|_| untrusted(claims))?,
                 issued_at: claims.issued_at,
                 expires: claims.expires,
@@ -303,6 +303,7 @@ impl Importer<'_, '_> {
             Err(
                 error @ (IdentityError::Refused(_)
                 | IdentityError::NameTaken { .. }
+                | IdentityError::SeedInText { .. }
                 | IdentityError::Unsigned { .. }),
             ) => {
                 self.problems.push(NscProblem {

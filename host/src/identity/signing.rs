@@ -6,8 +6,8 @@
 use cim_core::creds::Creds;
 use cim_core::domain::keys::{AccountState, Directory, Issued, OperatorState, Refusal};
 use cim_core::jwt::{
-    AccountClaims, Claims, Effective, Finding, Level, Login, OperatorClaims, ServerVersion, Token, Trust,
-    UserClaims, login_findings,
+    AccountClaims, Claims, Effective, Finding, Level, Login, OperatorClaims, ServerVersion, Token,
+    Trust, UserClaims, login_findings,
 };
 use cim_core::nkey::{PublicKey, Seed};
 use cim_core::time::Timestamp;
@@ -33,7 +33,7 @@ impl<'a, S: Seeds> Signing<'a, S> {
         let state = self.operator(operator)?;
         let mut claims = self.operator_claims(operator)?;
         let seed = self.first_seed(&[operator], || format!("the operator `{}`", state.name))?;
-        let at = second(state.issued_at);
+        let at = second(state.issued_at)?;
         Ok(claims.issue(&seed, at, ServerVersion::default())?)
     }
 
@@ -49,7 +49,7 @@ impl<'a, S: Seeds> Signing<'a, S> {
         }
         let seed = self.first_seed(&signers, || format!("the account `{}`", state.name))?;
         // Whatever changes of the operator may change who signs.
-        let at = second(state.issued_at.max(operator.issued_at));
+        let at = second(state.issued_at.max(operator.issued_at))?;
         Ok(claims.issue(&seed, at, ServerVersion::default())?)
     }
 
@@ -79,45 +79,19 @@ impl<'a, S: Seeds> Signing<'a, S> {
         let mut claims = state
             .claims(signer.public_key(), expires)
             .ok_or(Refusal::Absent { what: "user" })?;
-        let issued_at = state.next_issue(now);
-        let token = claims.issue(&signer, second(issued_at), ServerVersion::default())?;
+        let revoked_until = account.revoked_until(user);
+        let issued_at = state.next_issue(now).max(revoked_until.saturating_add(1));
+        let at = second(issued_at)?;
+        let token = claims.issue(&signer, at, ServerVersion::default())?;
         self.check_login(&token, account, &operator, now, what)?;
         let issued = Issued {
-            token_sha256: sha256(&token),
+            token_sha256: token_sha256(&token),
             issuer: signer.public_key(),
             issued_at,
             expires,
         };
         let seed = self.first_seed(&[user], what)?;
         Ok((Creds::new(token, seed)?, issued))
-    }
-
-    /// What a user may publish and subscribe to, by the token that it would be given.
-    pub(super) fn effective(&self, user: PublicKey) -> Result<Effective, IdentityError> {
-        let entry = self.directory.users.get(&user);
-        let state = &entry.ok_or(Refusal::Absent { what: "user" })?.state;
-        let account_key = state.account.ok_or(Refusal::Absent { what: "user" })?;
-        let account = self.account(account_key)?;
-        let signer = account
-            .signing_keys_of(state.role.as_deref())
-            .last()
-            .unwrap_or(account_key);
-        let mut user = state
-            .claims(signer, 0)
-            .ok_or(Refusal::Absent { what: "user" })?;
-        user.issuer = signer.to_string();
-        let claims = account
-            .claims()
-            .ok_or(Refusal::Absent { what: "account" })?;
-        Effective::of(&user, &claims).map_err(|why| IdentityError::Unsigned {
-            what: format!("the user `{}`", state.name),
-            findings: vec![Finding {
-                level: Level::Error,
-                code: "scope-unusable",
-                path: "account: nats.signing_keys".to_owned(),
-                text: why,
-            }],
-        })
     }
 
     /// A token that no server would log in is not handed out. That networks and times of the day are
@@ -137,7 +111,9 @@ impl<'a, S: Seeds> Signing<'a, S> {
         let user: Claims<UserClaims> = token.claims().expect("it was just signed");
         let trust = Trust::of(operator);
         let signers = &operator.body.signing_keys;
-        account.issuer.clone_from(signers.last().unwrap_or(&operator.subject));
+        account
+            .issuer
+            .clone_from(signers.last().unwrap_or(&operator.subject));
         let types = &user.body.limits.connection_types;
         let login = Login {
             connection_type: types.first().map_or("STANDARD", String::as_str),
@@ -197,15 +173,59 @@ impl<'a, S: Seeds> Signing<'a, S> {
     }
 }
 
-/// The SHA-256 of a token, as lower-case hex.
-pub(super) fn sha256(token: &str) -> String {
+/// What a user may publish and subscribe to, by the token that it would be given.
+pub(super) fn effective(
+    directory: &Directory,
+    user: PublicKey,
+) -> Result<Effective, IdentityError> {
+    let entry = directory.users.get(&user);
+    let state = &entry.ok_or(Refusal::Absent { what: "user" })?.state;
+    let account_key = state.account.ok_or(Refusal::Absent { what: "user" })?;
+    let account = &directory
+        .accounts
+        .get(&account_key)
+        .ok_or(Refusal::Absent { what: "account" })?
+        .state;
+    let signer = account
+        .signing_keys_of(state.role.as_deref())
+        .last()
+        .unwrap_or(account_key);
+    let mut user = state
+        .claims(signer, 0)
+        .ok_or(Refusal::Absent { what: "user" })?;
+    user.issuer = signer.to_string();
+    let claims = account
+        .claims()
+        .ok_or(Refusal::Absent { what: "account" })?;
+    Effective::of(&user, &claims).map_err(|why| IdentityError::Unsigned {
+        what: format!("the user `{}`", state.name),
+        findings: vec![Finding {
+            level: Level::Error,
+            code: "scope-unusable",
+            path: "account: nats.signing_keys".to_owned(),
+            text: why,
+        }],
+    })
+}
+
+/// The SHA-256 of a token, as lower-case hex: what is noted of one in events.
+pub fn token_sha256(token: &str) -> String {
     data_encoding::HEXLOWER.encode(&Sha256::digest(token))
 }
 
-fn second(second: i64) -> Timestamp {
-    u64::try_from(second)
+/// The time of a second. One that no calendar has comes from a revocation that was made elsewhere.
+fn second(second: i64) -> Result<Timestamp, IdentityError> {
+    let micros = u64::try_from(second)
         .ok()
-        .and_then(|second| second.checked_mul(1_000_000))
-        .and_then(|micros| Timestamp::from_micros(micros).ok())
-        .expect("seconds of tokens follow from times")
+        .and_then(|second| second.checked_mul(1_000_000));
+    let at = micros.and_then(|micros| Timestamp::from_micros(micros).ok());
+    at.ok_or_else(|| IdentityError::Unsigned {
+        what: "a token of this time".to_owned(),
+        findings: vec![Finding {
+            level: Level::Error,
+            code: "time-unknown",
+            path: "iat".to_owned(),
+            text: format!("it would be signed at the second {second}, behind all years"),
+        }],
+    })
 }

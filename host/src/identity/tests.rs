@@ -155,7 +155,10 @@ async fn tokens_follow_from_the_history() {
     check_agreement(&identities);
     let tokens = |identities: &Identities| {
         let account = identities.account_token(account).expect("signed");
-        (identities.operator_token(operator).expect("signed"), account)
+        (
+            identities.operator_token(operator).expect("signed"),
+            account,
+        )
     };
     let before = tokens(&identities);
     let reopened = disk.open().await;
@@ -174,7 +177,9 @@ async fn tokens_follow_from_the_history() {
 
     // Whatever changes gives a later token.
     let at = |token: &str| {
-        let claims = Token::read(token).expect("signed").claims::<AccountClaims>();
+        let claims = Token::read(token)
+            .expect("signed")
+            .claims::<AccountClaims>();
         claims.expect("an account's").issued_at
     };
     let key: PublicKey = account.subject.parse().expect("a key");
@@ -231,7 +236,10 @@ async fn rotated_keys_sign_no_more_and_revoked_ones_are_gone() {
     assert_eq!(issuer(creds.token()), new);
     let keys = &identities.directory().accounts[&account].state.signing_keys;
     assert_eq!(keys.len(), 2, "what the old one has signed counts on");
-    let again = identities.change(rotate).await.expect_err("rotated already");
+    let again = identities
+        .change(rotate)
+        .await
+        .expect_err("rotated already");
     assert_eq!(again.code(), "key-rotated");
 
     let remove = |draft: &mut Draft<'_>| draft.remove_signing_key(old, "rotated");
@@ -264,6 +272,33 @@ async fn rotated_keys_sign_no_more_and_revoked_ones_are_gone() {
 }
 
 #[tokio::test]
+async fn what_is_issued_behind_a_revocation_counts() {
+    let mut identities = Disk::new().open().await;
+    let [_, account, user] = identities.change(create).await.expect("made");
+    let is_revoked = |identities: &Identities, creds: &cim_core::creds::Creds| {
+        let token: Claims<UserClaims> = Token::read(creds.token())
+            .and_then(|token| token.claims())
+            .expect("a user's");
+        let claims = identities.directory().accounts[&account].state.claims();
+        let claims = claims.expect("made").body;
+        claims.is_revoked(&token.subject, token.issued_at)
+    };
+    let issue = |draft: &mut Draft<'_>| draft.generate_credentials(user, 0);
+    let [first, second] = [
+        identities.change(issue).await.expect("issued"),
+        identities.change(issue).await.expect("issued"),
+    ];
+    let revoke = |draft: &mut Draft<'_>| draft.revoke_all(account);
+    identities.change(revoke).await.expect("revoked");
+    assert!(is_revoked(&identities, &first) && is_revoked(&identities, &second));
+    let third = identities.change(issue).await.expect("issued");
+    assert!(!is_revoked(&identities, &third));
+    let revoke = |draft: &mut Draft<'_>| draft.revoke_user(user, "lost");
+    identities.change(revoke).await.expect("revoked");
+    assert!(is_revoked(&identities, &third));
+}
+
+#[tokio::test]
 async fn names_are_free_or_refused() {
     let mut identities = Disk::new().open().await;
     let [operator, account, _] = identities.change(create).await.expect("made");
@@ -277,9 +312,8 @@ async fn names_are_free_or_refused() {
         assert_eq!(refused.expect_err("taken").code(), "name-taken");
     }
     let unknown = Seed::new(cim_core::nkey::KeyKind::Account, [9; 32]).public_key();
-    let refused = identities.draft(|draft| {
-        draft.create_user(unknown, "ann", None, limits(), Vec::new())
-    });
+    let refused =
+        identities.draft(|draft| draft.create_user(unknown, "ann", None, limits(), Vec::new()));
     assert!(matches!(
         refused.expect_err("no account"),
         IdentityError::Refused(Refusal::Absent { what: "account" })
@@ -298,7 +332,9 @@ async fn two_that_change_the_same_decide_anew() {
         let known = draft.directory().find_account("orders");
         match known {
             Ok(account) => draft.set_permissions(account, only("b")),
-            Err(_) => draft.create_operator("acme", OperatorClaims::default()).map(drop),
+            Err(_) => draft
+                .create_operator("acme", OperatorClaims::default())
+                .map(drop),
         }
     };
     // It does not know yet what the first one made, and makes another operator: no conflict.
@@ -354,7 +390,10 @@ async fn keystore_and_events_agree_after_a_crash_anywhere() {
         let later = Timestamp::from_micros(later).expect("a time");
         let mut identities = disk.open_at(None, later).await;
         check_agreement(&identities);
-        let found = identities.directory().find_user("ann").expect("it is there");
+        let found = identities
+            .directory()
+            .find_user("ann")
+            .expect("it is there");
         let was_stored = !matches!(crash, Crash::BeforePut | Crash::BeforeAppend);
         assert_eq!(found != user, was_stored, "{crash:?}");
         let issue = |draft: &mut Draft<'_>| draft.generate_credentials(found, 0);

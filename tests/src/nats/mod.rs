@@ -11,6 +11,7 @@ mod process;
 mod proxy;
 mod store;
 mod wire;
+mod written;
 
 use std::fmt::Write as _;
 use std::io;
@@ -31,6 +32,7 @@ pub use self::proxy::{Cut, NatsProxy};
 pub use self::store::{
     FORGOTTEN, STREAM, connect, forgetful_stream, make_store, new_stream, open_store,
 };
+pub use self::written::WrittenServer;
 
 /// The version that `cargo xtask nats-server` fetches.
 pub const VERSION: &str = "2.15.1";
@@ -355,6 +357,9 @@ impl NatsServer {
 impl Drop for NatsServer {
     fn drop(&mut self) {
         self.kill9();
+        if !std::thread::panicking() && self.folder.is_some() {
+            crate::leak::check("the log of nats-server", self.log().as_bytes());
+        }
         if let Some(folder) = self.folder.take()
             && std::thread::panicking()
         {

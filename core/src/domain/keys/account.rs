@@ -4,12 +4,11 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{OperatorRef, Refusal, check_claims, check_name, issue_after, seconds};
+use super::{Moment, OperatorRef, Refusal, check_claims, check_name};
 use crate::aggregate::Aggregate;
 use crate::domain::payload::DomainEvent;
 use crate::jwt::{AccountClaims, Claims, Permissions, Scope, SigningKey};
 use crate::nkey::{KeyKind, PublicKey};
-use crate::time::Timestamp;
 
 /// An account, under its identity key.
 #[derive(Debug)]
@@ -150,10 +149,12 @@ pub enum AccountCommand {
     SetPermissions(Permissions),
     /// Let its token say something else. Signing keys and revocations in it are passed over.
     SetClaims(Box<AccountClaims>),
-    /// Refuse the tokens of a user that were issued until now; of all users with `None`.
+    /// Refuse tokens that were issued already.
     Revoke {
-        /// The user.
+        /// The user; all of them with `None`.
         user: Option<PublicKey>,
+        /// Up to this second.
+        until: i64,
     },
     /// Take note of a server that has taken the token.
     TakeNoteOfPush(Push),
@@ -240,6 +241,14 @@ impl AccountState {
             .filter_map(|key| key.key().parse().ok())
     }
 
+    /// Until which second the tokens of a user count no more; 0 when all count.
+    pub fn revoked_until(&self, user: PublicKey) -> i64 {
+        [user.as_str(), "*"]
+            .iter()
+            .filter_map(|name| self.revocations.get(*name))
+            .fold(0, |last, second| last.max(*second))
+    }
+
     /// One of its signing keys.
     pub fn signing_key(&self, key: PublicKey) -> Option<&SigningKey> {
         self.signing_keys
@@ -251,7 +260,7 @@ impl AccountState {
 impl Aggregate for Account {
     type State = AccountState;
     type Event = AccountEvent;
-    type Command = (AccountCommand, Timestamp);
+    type Command = (AccountCommand, Moment);
     type Error = Refusal;
 
     fn initial_state() -> AccountState {
@@ -334,9 +343,9 @@ impl Aggregate for Account {
 
     fn decide(
         state: &AccountState,
-        (command, now): (AccountCommand, Timestamp),
+        (command, moment): (AccountCommand, Moment),
     ) -> Result<Vec<AccountEvent>, Refusal> {
-        let issued_at = issue_after(state.issued_at, now);
+        let issued_at = moment.issue_after(state.issued_at);
         let event = match command {
             AccountCommand::Create {
                 account,
@@ -377,7 +386,7 @@ impl Aggregate for Account {
                     operator: operator.key(),
                     claims,
                     tags,
-                    issued_at: issue_after(imported, now),
+                    issued_at: moment.issue_after(imported),
                 }
             }
             AccountCommand::AddSigningKey(signing_key) => {
@@ -419,9 +428,9 @@ impl Aggregate for Account {
                 }
                 AccountEvent::ClaimsSet { claims, issued_at }
             }
-            AccountCommand::Revoke { user } => AccountEvent::RevocationAdded {
+            AccountCommand::Revoke { user, until } => AccountEvent::RevocationAdded {
                 user: user.map_or("*".to_owned(), |user| user.to_string()),
-                until: seconds(now),
+                until,
                 issued_at,
             },
             AccountCommand::TakeNoteOfPush(push) => {

@@ -36,6 +36,30 @@ pub const DOMAIN: &str = "keys";
 /// The longest name of an operator, an account or a user, in bytes; ours, so that lists stay readable.
 pub const MAX_NAME_LEN: usize = 128;
 
+/// When something about an operator or account is decided.
+///
+/// An account's token is signed in the second of its last change or of its operator's, whichever is
+/// later. So that each change gives a later token, an operator's is behind all those of its accounts, and
+/// an account's behind those of its operator.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Moment {
+    /// The time.
+    pub now: Timestamp,
+    /// The second that tokens are later than, of the operator or the accounts; 0 for whichever.
+    pub behind: i64,
+}
+
+impl Moment {
+    /// A time, behind nothing.
+    pub fn at(now: Timestamp) -> Self {
+        Self { now, behind: 0 }
+    }
+
+    fn issue_after(self, last: i64) -> i64 {
+        issue_after(last.max(self.behind), self.now)
+    }
+}
+
 /// The second of a change at `now`: later than the last one, since servers and tools tell tokens apart
 /// by it.
 fn issue_after(last: i64, now: Timestamp) -> i64 {

@@ -2,12 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Refusal, check_claims, check_name, issue_after};
+use super::{Moment, Refusal, check_claims, check_name};
 use crate::aggregate::Aggregate;
 use crate::domain::payload::DomainEvent;
 use crate::jwt::{Claims, OperatorClaims};
 use crate::nkey::{KeyKind, PublicKey};
-use crate::time::Timestamp;
 
 /// An operator, under its identity key.
 #[derive(Debug)]
@@ -169,7 +168,7 @@ impl OperatorState {
 impl Aggregate for Operator {
     type State = OperatorState;
     type Event = OperatorEvent;
-    type Command = (OperatorCommand, Timestamp);
+    type Command = (OperatorCommand, Moment);
     type Error = Refusal;
 
     fn initial_state() -> OperatorState {
@@ -224,9 +223,9 @@ impl Aggregate for Operator {
 
     fn decide(
         state: &OperatorState,
-        (command, now): (OperatorCommand, Timestamp),
+        (command, moment): (OperatorCommand, Moment),
     ) -> Result<Vec<OperatorEvent>, Refusal> {
-        let issued_at = issue_after(state.issued_at, now);
+        let issued_at = moment.issue_after(state.issued_at);
         let event = match command {
             OperatorCommand::Create {
                 operator,
@@ -268,7 +267,7 @@ impl Aggregate for Operator {
                     name,
                     claims,
                     tags,
-                    issued_at: issue_after(imported, now),
+                    issued_at: moment.issue_after(imported),
                 }
             }
             OperatorCommand::AddSigningKey { key } => {

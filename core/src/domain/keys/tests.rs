@@ -20,6 +20,10 @@ fn at(second: u64) -> Timestamp {
     Timestamp::from_micros(second * 1_000_000).expect("a time")
 }
 
+fn moment(second: u64) -> Moment {
+    Moment::at(at(second))
+}
+
 /// Decides, and takes what happens into the state.
 fn run<A: Aggregate<State: Clone>>(
     state: &mut A::State,
@@ -37,7 +41,7 @@ fn operator() -> OperatorState {
         name: "acme".to_owned(),
         claims: OperatorClaims::default(),
     };
-    run::<Operator>(&mut state, (create, at(100))).expect("made");
+    run::<Operator>(&mut state, (create, moment(100))).expect("made");
     state
 }
 
@@ -49,7 +53,7 @@ fn account() -> AccountState {
         operator: operator().reference().expect("it is there"),
         claims: Box::default(),
     };
-    run::<Account>(&mut state, (create, at(100))).expect("made");
+    run::<Account>(&mut state, (create, moment(100))).expect("made");
     state
 }
 
@@ -62,7 +66,7 @@ fn scoped(byte: u8, role: &str, limits: UserLimits) -> SigningKey {
 fn account_with_role() -> AccountRef {
     let mut account = account();
     let add = AccountCommand::AddSigningKey(scoped(9, "reader", UserLimits::default()));
-    run::<Account>(&mut account, (add, at(101))).expect("added");
+    run::<Account>(&mut account, (add, moment(101))).expect("added");
     account.reference().expect("it is there")
 }
 
@@ -152,9 +156,9 @@ fn an_operator_s_token_follows_from_its_history() {
     let mut state = operator();
     let signer = key(KeyKind::Operator, 2);
     let add = || OperatorCommand::AddSigningKey { key: signer };
-    run::<Operator>(&mut state, (add(), at(100))).expect("added");
+    run::<Operator>(&mut state, (add(), moment(100))).expect("added");
     assert_eq!(state.issued_at, 101, "later than the token before it");
-    run::<Operator>(&mut state, (add(), at(200))).expect_err("it is there");
+    run::<Operator>(&mut state, (add(), moment(200))).expect_err("it is there");
     let claims = state.claims().expect("it is there");
     assert_eq!(claims.body.signing_keys, [signer.to_string()]);
 
@@ -165,9 +169,9 @@ fn an_operator_s_token_follows_from_its_history() {
             ..OperatorClaims::default()
         },
     };
-    run::<Operator>(&mut state, (strict.clone(), at(200))).expect("set");
+    run::<Operator>(&mut state, (strict.clone(), moment(200))).expect("set");
     assert_eq!(
-        run::<Operator>(&mut state, (strict, at(300))),
+        run::<Operator>(&mut state, (strict, moment(300))),
         Ok(Vec::new())
     );
     let claims = state.claims().expect("it is there");
@@ -175,11 +179,27 @@ fn an_operator_s_token_follows_from_its_history() {
     assert_eq!(claims.body.signing_keys, [signer.to_string()]);
 
     let remove = || OperatorCommand::RemoveSigningKey { key: signer };
-    run::<Operator>(&mut state, (remove(), at(200))).expect("removed");
-    let refused = run::<Operator>(&mut state, (remove(), at(200))).expect_err("removed already");
+    run::<Operator>(&mut state, (remove(), moment(200))).expect("removed");
+    let refused =
+        run::<Operator>(&mut state, (remove(), moment(200))).expect_err("removed already");
     assert_eq!(refused, Refusal::NotSigningKey { key: signer });
-    let absent = Operator::decide(&OperatorState::default(), (add(), at(1)));
+    let absent = Operator::decide(&OperatorState::default(), (add(), moment(1)));
     assert_eq!(absent, Err(Refusal::Absent { what: "operator" }));
+}
+
+#[test]
+fn a_token_is_later_than_what_it_must_be_behind() {
+    let mut state = account();
+    let behind = Moment {
+        now: at(200),
+        behind: 500,
+    };
+    let set = AccountCommand::SetPermissions(Permissions {
+        publish: Permission::only(["a"]),
+        ..Permissions::default()
+    });
+    run::<Account>(&mut state, (set, behind)).expect("set");
+    assert_eq!(state.issued_at, 501);
 }
 
 #[test]
@@ -207,7 +227,7 @@ fn claims_that_a_server_refuses_are_refused_here() {
     };
     let before = state.clone();
     let set = AccountCommand::SetClaims(Box::new(claims));
-    let refused = run::<Account>(&mut state, (set, at(200))).expect_err("no subject");
+    let refused = run::<Account>(&mut state, (set, moment(200))).expect_err("no subject");
     let Refusal::Claims { findings } = &refused else {
         panic!("{refused:?}")
     };
@@ -219,7 +239,7 @@ fn claims_that_a_server_refuses_are_refused_here() {
             name: name.to_owned(),
             claims: OperatorClaims::default(),
         };
-        let refused = Operator::decide(&OperatorState::default(), (create, at(1)));
+        let refused = Operator::decide(&OperatorState::default(), (create, moment(1)));
         assert_eq!(refused.expect_err("no name").code(), "name-invalid");
     }
 }
@@ -282,10 +302,12 @@ fn what_is_issued_behind_a_revocation_counts() {
 fn revocations_of_an_account_only_grow() {
     let mut state = account();
     let user = key(KeyKind::User, 1);
-    let revoke = |user| AccountCommand::Revoke { user };
-    run::<Account>(&mut state, (revoke(Some(user)), at(300))).expect("revoked");
-    run::<Account>(&mut state, (revoke(Some(user)), at(200))).expect("revoked");
-    run::<Account>(&mut state, (revoke(None), at(150))).expect("revoked");
+    for (user, until) in [(Some(user), 300), (Some(user), 200), (None, 150)] {
+        let revoke = AccountCommand::Revoke { user, until };
+        run::<Account>(&mut state, (revoke, moment(300))).expect("revoked");
+    }
+    assert_eq!(state.revoked_until(user), 300);
+    assert_eq!(state.revoked_until(key(KeyKind::User, 2)), 150);
     let claims = state.claims().expect("it is there").body;
     assert_eq!(claims.revocations.len(), 2);
     assert!(claims.is_revoked(user.as_str(), 300) && !claims.is_revoked(user.as_str(), 301));
@@ -300,7 +322,7 @@ fn what_was_made_elsewhere_is_taken_as_it_is() {
         scoped(4, "reader", UserLimits::default()),
         SigningKey::Plain(key(KeyKind::Account, 5).to_string()),
     ];
-    run::<Account>(&mut state, (import(keys.clone()), at(200))).expect("taken");
+    run::<Account>(&mut state, (import(keys.clone()), moment(200))).expect("taken");
     // Behind the token that is out, though it was signed ahead of our time.
     assert_eq!(state.issued_at, 301);
     let claims = state.claims().expect("it is there");
@@ -308,11 +330,11 @@ fn what_was_made_elsewhere_is_taken_as_it_is() {
     assert!(claims.body.is_revoked("U", 50) && !claims.body.is_revoked("U", 51));
     assert_eq!(claims.tags, ["a:b"]);
     assert!(state.settings().signing_keys.is_empty() && state.settings().revocations.is_empty());
-    let again = run::<Account>(&mut state, (import(Vec::new()), at(200)));
+    let again = run::<Account>(&mut state, (import(Vec::new()), moment(200)));
     assert_eq!(again.expect_err("there already").code(), "identity-exists");
 
     let refused = |keys| {
-        let decided = Account::decide(&AccountState::default(), (import(keys), at(200)));
+        let decided = Account::decide(&AccountState::default(), (import(keys), moment(200)));
         decided.expect_err("refused").code()
     };
     assert_eq!(
@@ -402,9 +424,9 @@ fn events() -> (
         claims: OperatorClaims::default(),
     };
     let mut operator_events =
-        Operator::decide(&OperatorState::default(), (create, at(100))).expect("made");
+        Operator::decide(&OperatorState::default(), (create, moment(100))).expect("made");
     for command in operators {
-        operator_events.extend(run::<Operator>(&mut state, (command, at(200))).expect("done"));
+        operator_events.extend(run::<Operator>(&mut state, (command, moment(200))).expect("done"));
     }
     let command = OperatorCommand::Import {
         operator: operator_key,
@@ -416,7 +438,7 @@ fn events() -> (
         tags: vec!["a:b".to_owned()],
         issued_at: 300,
     };
-    let imported = Operator::decide(&OperatorState::default(), (command, at(200)));
+    let imported = Operator::decide(&OperatorState::default(), (command, moment(200)));
     operator_events.extend(imported.expect("taken"));
 
     let mut limits = UserLimits {
@@ -439,7 +461,10 @@ fn events() -> (
             description: "orders".to_owned(),
             ..AccountClaims::default()
         })),
-        AccountCommand::Revoke { user: None },
+        AccountCommand::Revoke {
+            user: None,
+            until: 200,
+        },
         AccountCommand::TakeNoteOfPush(Push {
             server: "NABC".to_owned(),
             server_name: "one".to_owned(),
@@ -454,11 +479,11 @@ fn events() -> (
         claims: Box::default(),
     };
     let mut state = AccountState::default();
-    let mut account_events = run::<Account>(&mut state, (create, at(100))).expect("made");
+    let mut account_events = run::<Account>(&mut state, (create, moment(100))).expect("made");
     for command in accounts {
-        account_events.extend(run::<Account>(&mut state, (command, at(200))).expect("done"));
+        account_events.extend(run::<Account>(&mut state, (command, moment(200))).expect("done"));
     }
-    let imported = Account::decide(&AccountState::default(), (import(Vec::new()), at(200)));
+    let imported = Account::decide(&AccountState::default(), (import(Vec::new()), moment(200)));
     account_events.extend(imported.expect("taken"));
 
     let mut state = UserState::default();

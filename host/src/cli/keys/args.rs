@@ -169,8 +169,9 @@ impl Until {
 pub(crate) fn text_or_file(text: &str) -> Result<String, Failure> {
     match text.strip_prefix('@') {
         None => Ok(text.to_owned()),
-        Some(path) => fs::read_to_string(path)
-            .map_err(|error| Failure::file("read", path.as_ref(), &error)),
+        Some(path) => {
+            fs::read_to_string(path).map_err(|error| Failure::file("read", path.as_ref(), &error))
+        }
     }
 }
 
@@ -182,7 +183,16 @@ mod tests {
     fn durations_are_a_number_and_a_unit() {
         assert_eq!(duration("90s"), Ok(Duration::from_secs(90)));
         assert_eq!(duration("2d"), Ok(Duration::from_secs(172_800)));
-        for wrong in ["", "d", "1", "1w", "-1d", "1.5h", "1 d", "99999999999999999999d"] {
+        for wrong in [
+            "",
+            "d",
+            "1",
+            "1w",
+            "-1d",
+            "1.5h",
+            "1 d",
+            "99999999999999999999d",
+        ] {
             duration(wrong).expect_err(wrong);
         }
     }

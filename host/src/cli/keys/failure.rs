@@ -29,6 +29,10 @@ impl From<IdentityError> for Failure {
                 "choose another name, or go on with what is there: `cim keys account list`, `cim \
                  keys user list`",
             ),
+            IdentityError::SeedInText { .. } => (
+                Exit::Usage,
+                "write something else there; a seed that was shown to anybody is replaced by a new one",
+            ),
             IdentityError::NoSeed { .. } => (
                 Exit::NotAllowed,
                 "sign where the seed is, or make a signing key here: `cim keys signing-key create`",
@@ -91,9 +95,9 @@ impl From<KeystoreError> for Failure {
             _ => Exit::Failed,
         };
         let help = match &error {
-            KeystoreError::NotFound { .. } => {
-                Some("make one with `cim keys init`, or name its folder with `--dir DIR`".to_owned())
-            }
+            KeystoreError::NotFound { .. } => Some(
+                "make one with `cim keys init`, or name its folder with `--dir DIR`".to_owned(),
+            ),
             KeystoreError::Passphrase { .. } | KeystoreError::NoPassphrase => {
                 Some("give it with `--passphrase-file FILE` or in CIM_PASSPHRASE".to_owned())
             }

@@ -1,23 +1,37 @@
 //! Where identities are: the event store, and a folder with keystore, creds and configuration.
 
-use std::io::{IsTerminal as _, Read as _};
+use std::fs;
+use std::io::{self, IsTerminal as _, Read as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use cim_core::domain::keys::Directory;
 use cim_core::id::Namespace;
 use clap::Args;
+use serde::{Deserialize, Serialize};
 
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::place::{Absent, Place};
 use crate::identity::keystore::{
     EncryptedKeystore, KdfParams, Keystore, KeystoreKind, PlainKeystore, kind_in,
 };
-use crate::identity::Identities;
+use crate::identity::{Identities, write_private};
 use crate::secret::Secret;
 use crate::store::EventStore;
 
 /// The longest passphrase, in bytes; longer ones are a file that was meant otherwise.
 const MAX_PASSPHRASE_LEN: u64 = 4096;
+
+/// The file in the folder that names the event store.
+const EVENTS: &str = "events.toml";
+
+/// Where identities were begun.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct Begun {
+    url: String,
+    namespace: String,
+}
 
 /// Where the identities of a command are.
 #[derive(Args, Clone, Debug)]
@@ -48,10 +62,66 @@ impl FolderArgs {
         self.dir.join("creds").join(file_name(account)).join(file)
     }
 
+    /// Where the events of the identities are: in the store that was named, else in the one that they
+    /// were begun in, which is not always that of other events. Servers come from identities, not the
+    /// other way round.
+    async fn store(&self, place: &Place) -> Result<(Arc<dyn EventStore>, Namespace), Failure> {
+        let begun = self.begun()?;
+        let other = begun.as_ref().filter(|_| !place.is_named);
+        let store = match other {
+            None => place.open(Absent::Refuse).await?,
+            Some(begun) => place.open_at(&begun.url, None).await?,
+        };
+        let namespace = match begun {
+            None => namespace(place, &*store)?,
+            Some(begun) => Namespace::new(&begun.namespace)
+                .map_err(|error| self.malformed(&error.to_string()))?,
+        };
+        Ok((store, namespace))
+    }
+
+    /// Where identities were begun in this folder.
+    fn begun(&self) -> Result<Option<Begun>, Failure> {
+        let file = self.dir.join(EVENTS);
+        match fs::read_to_string(&file) {
+            Ok(text) => toml::from_str(&text)
+                .map(Some)
+                .map_err(|error| self.malformed(error.message())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(Failure::file("read", &file, &error)),
+        }
+    }
+
+    fn malformed(&self, why: &str) -> Failure {
+        let file = self.dir.join(EVENTS);
+        Failure::usage(format!("`{}`: {why}", file.display())).help(
+            "it names the event store: `url = \"sqlite:/home/ann/cim.db\"` and `namespace = \
+             \"local.main.keys\"`",
+        )
+    }
+
+    /// Takes note of the store that identities are begun in.
+    pub(crate) fn begin_in(&self, begun: &Identities) -> Result<(), Failure> {
+        let file = self.dir.join(EVENTS);
+        let failed = |error| Failure::file("write", &file, &error);
+        let url = &begun.store().info().url;
+        let url = match url.strip_prefix("sqlite:") {
+            // Later commands may run elsewhere.
+            Some(path) => {
+                let path = std::path::absolute(path).map_err(failed)?;
+                format!("sqlite:{}", path.display())
+            }
+            None => url.clone(),
+        };
+        let namespace = begun.namespace().to_string();
+        let text = toml::to_string(&Begun { url, namespace }).expect("texts are TOML");
+        let text = format!("# Where the events of these identities are.\n{text}");
+        write_private(&file, text.as_bytes()).map_err(failed)
+    }
+
     /// Opens the store and the keystore.
     pub(crate) async fn open(&self, place: &Place) -> Result<Identities, Failure> {
-        let store = place.open(Absent::Refuse).await?;
-        let namespace = namespace(place, &*store)?;
+        let (store, namespace) = self.store(place).await?;
         let keystore: Box<dyn Keystore> = match kind_in(&self.keystore())? {
             Some(KeystoreKind::Plain) => Box::new(PlainKeystore::open(&self.keystore())?),
             _ => {
@@ -99,8 +169,7 @@ impl FolderArgs {
 
     /// All identities, without the keystore.
     pub(crate) async fn read(&self, place: &Place) -> Result<Directory, Failure> {
-        let store = place.open(Absent::Refuse).await?;
-        let namespace = namespace(place, &*store)?;
+        let (store, namespace) = self.store(place).await?;
         Ok(Identities::read(&*store, &namespace).await?)
     }
 
@@ -133,7 +202,7 @@ pub(crate) fn passphrase(
 ) -> Result<Secret, Failure> {
     if let Some(path) = file {
         let mut text = String::new();
-        let read = std::fs::File::open(path)
+        let read = fs::File::open(path)
             .and_then(|file| file.take(MAX_PASSPHRASE_LEN).read_to_string(&mut text));
         let text = Secret::from(text);
         read.map_err(|error| Failure::file("read", path, &error))?;
@@ -145,7 +214,7 @@ pub(crate) fn passphrase(
     if let Ok(text) = std::env::var(variable) {
         return Ok(text.into());
     }
-    if !std::io::stdin().is_terminal() {
+    if !io::stdin().is_terminal() {
         let message = "the keystore needs its passphrase";
         return Err(Failure::usage(message).help(format!(
             "give it with `{flag} FILE` or in the variable {variable}, or run this at a terminal"

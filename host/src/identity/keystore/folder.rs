@@ -1,7 +1,7 @@
 //! A private folder that one process at a time works in, and files in it that are whole or absent.
 
 use std::fs::{self, File, Metadata, OpenOptions, TryLockError};
-use std::io::{self, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
@@ -26,7 +26,7 @@ impl Folder {
             .ancestors()
             .take_while(|path| is_absent(path))
             .collect();
-        make(path).map_err(KeystoreError::io("making", path))?;
+        files::make_private(path).map_err(KeystoreError::io("making", path))?;
         for made in absent {
             let above = made.parent().filter(|above| !above.as_os_str().is_empty());
             sync(above.unwrap_or(Path::new(".")))?;
@@ -47,7 +47,7 @@ impl Folder {
         };
         // A process that crashed has left them; the lock says that none is writing now.
         for name in folder.names()? {
-            if name.starts_with(UNFINISHED) {
+            if name.starts_with(files::UNFINISHED) {
                 folder.remove(&name)?;
             }
         }
@@ -96,22 +96,13 @@ impl Folder {
     /// Writes a private file in the place of one that may be there. It is durable then.
     pub(super) fn write(&self, name: &str, bytes: &[u8]) -> Result<(), KeystoreError> {
         let path = self.path_of(name);
-        let unfinished = self.path_of(&format!("{UNFINISHED}{name}"));
-        let written = delete(&unfinished)
-            .and_then(|()| write_new(&unfinished, bytes))
-            .and_then(|()| fs::rename(&unfinished, &path));
-        if let Err(source) = written {
-            // If this fails as well, the next one who opens the folder does it.
-            let _ = delete(&unfinished);
-            return Err(KeystoreError::io("writing", &path)(source));
-        }
-        sync(&self.path)
+        files::write_private(&path, bytes).map_err(KeystoreError::io("writing", &path))
     }
 
     /// Removes a file, if it is there.
     pub(super) fn remove(&self, name: &str) -> Result<(), KeystoreError> {
         let path = self.path_of(name);
-        delete(&path).map_err(KeystoreError::io("removing", &path))?;
+        files::remove_file(&path).map_err(KeystoreError::io("removing", &path))?;
         sync(&self.path)
     }
 }
@@ -149,7 +140,7 @@ fn locked(folder: &Path) -> Result<File, KeystoreError> {
     let error = || KeystoreError::io("locking", &path);
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
-    let opened = files::open_with(&path, only_ours(&mut options)).map_err(error())?;
+    let opened = files::open_with(&path, files::only_ours(&mut options)).map_err(error())?;
     let Some(lock) = private(&path, opened)? else {
         return Err(error()(io::ErrorKind::NotFound.into()));
     };
@@ -216,46 +207,10 @@ fn is_absent(path: &Path) -> bool {
     !path.as_os_str().is_empty() && !path.exists()
 }
 
-/// Makes a folder and those above it, all of them private.
-fn make(path: &Path) -> io::Result<()> {
-    let mut builder = fs::DirBuilder::new();
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.recursive(true).create(path)
-}
-
-fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut options = OpenOptions::new();
-    let mut file = only_ours(options.write(true).create_new(true)).open(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
-}
-
-fn only_ours(options: &mut OpenOptions) -> &mut OpenOptions {
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);
-    options
-}
-
-fn delete(path: &Path) -> io::Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
-}
-
 /// Makes what was named or removed in a folder durable.
 fn sync(folder: &Path) -> Result<(), KeystoreError> {
-    // Elsewhere folders are no files.
-    if cfg!(unix) {
-        let synced = File::open(folder).and_then(|folder| folder.sync_all());
-        synced.map_err(KeystoreError::io("making durable", folder))?;
-    }
-    Ok(())
+    files::sync_folder(folder).map_err(KeystoreError::io("making durable", folder))
 }
-
-/// How the names of files begin that are being written.
-pub(super) const UNFINISHED: &str = ".unfinished-";
 
 /// Five seconds altogether: longer than any command holds a keystore but to make a key from a
 /// passphrase, and as long as a person waits. Tests do not wait.

@@ -8,6 +8,7 @@ use cim_core::time::Timestamp;
 use uuid::Uuid;
 
 use super::*;
+use crate::identity::files::UNFINISHED;
 
 /// A cost that is none, so that tests are fast.
 pub(super) const CHEAP: KdfParams = KdfParams {
@@ -239,7 +240,7 @@ fn what_a_crash_has_left_unfinished_is_removed() {
     for kept in KEPT {
         let folder = filled(&kept);
         let keys = folder.path().join("keys");
-        let unfinished = keys.join(format!("{}a", folder::UNFINISHED));
+        let unfinished = keys.join(format!("{}a", UNFINISHED));
         fs::write(&unfinished, "half").expect("a file");
         fs::write(keys.join("notes"), "not ours").expect("a file");
         let keystore = (kept.open)(&keys).expect("it is there");
@@ -258,7 +259,7 @@ fn a_write_that_fails_changes_nothing() {
         let (new, confirmed) = (format!("{}.pending", key(3)), format!("{}.nk", key(1)));
         // A folder stands where the file would be written.
         let blocked = [encrypted::FILE_NAME, &new, &confirmed]
-            .map(|name| keys.join(format!("{}{name}", folder::UNFINISHED)));
+            .map(|name| keys.join(format!("{}{name}", UNFINISHED)));
         for path in &blocked {
             fs::create_dir(path).expect("a folder");
         }

@@ -268,13 +268,11 @@ async fn what_is_there_is_passed_over_and_what_was_missing_is_added() {
 async fn all_that_is_wrong_is_named_and_nothing_is_taken() {
     let (mut identities, mut store) = (identities().await, store());
     let orders = &mut store.accounts[0];
-    let scoped = orders.token.claims.body.signing_keys[0].clone();
-    let SigningKey::Scoped(mut scope) = scoped else {
-        panic!("a scope");
-    };
+    let mut keys = orders.token.claims.body.signing_keys.iter();
+    let mut scope = keys.find_map(SigningKey::scope).expect("a scope").clone();
     scope.key = public(ACCOUNT, 20).to_string();
     scope.template.subscribe = Permission::default();
-    orders.token.claims.body.signing_keys.push(SigningKey::Scoped(scope));
+    orders.token.claims.body.signing_keys.push(SigningKey::Scoped(Box::new(scope)));
     orders.users[2].claims.body.limits.sources.0.push("home".to_owned());
     let shop = &mut store.accounts[1];
     let mut ghost = shop.users[0].clone();

@@ -1,0 +1,221 @@
+//! `cim keys init`.
+
+use std::path::{Path, PathBuf};
+
+use cim_core::creds::Creds;
+use cim_core::jwt::{AccountClaims, JetStreamLimits, OperatorClaims};
+use cim_core::nkey::PublicKey;
+use clap::{Args, ValueEnum};
+use serde_json::json;
+
+use super::args::PermissionArgs;
+use super::change::{Told, would};
+use super::folder::{FolderArgs, namespace};
+use super::server_file::ServerFileArgs;
+use crate::cli::failure::{Exit, Failure};
+use crate::cli::output::Output;
+use crate::cli::place::{Absent, Place};
+use crate::identity::keystore::{KeystoreKind, MemoryKeystore};
+use crate::identity::{Draft, Identities, IdentityError, write_private};
+
+const SCHEMA: &str = "cim.keys.init/v1";
+
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  cim keys init
+  nats-server -c identity/nats-server.conf
+  nats --creds identity/creds/APP/app.creds pub hello world
+
+  cim keys init --operator acme --account orders --user ann --publish 'orders.>' --json
+
+Makes an operator, a system account with a user, and an account with a user; writes the creds of both
+users, and the configuration of a server. Its events go to the event store, which is made if there is
+none. The passphrase of the keystore is that of --passphrase-file or CIM_PASSPHRASE, else it is asked for.")]
+pub(crate) struct Init {
+    /// The operator's name; the organization of the namespace by default
+    #[arg(long, value_name = "NAME")]
+    operator: Option<String>,
+    /// The account's name
+    #[arg(long, value_name = "NAME", default_value = "APP")]
+    account: String,
+    /// The user's name
+    #[arg(long, value_name = "NAME", default_value = "app")]
+    user: String,
+    /// How seeds are kept: sealed with a passphrase, or in plain files for machines whose disk is trusted
+    #[arg(long, value_enum, default_value = "encrypted")]
+    keystore: Kind,
+    #[command(flatten)]
+    permissions: PermissionArgs,
+    #[command(flatten)]
+    server: ServerFileArgs,
+    #[command(flatten)]
+    folder: FolderArgs,
+    /// Show what would happen, and do nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Print one JSON document
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(crate) enum Kind {
+    Encrypted,
+    Plain,
+}
+
+impl From<Kind> for KeystoreKind {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::Encrypted => Self::Encrypted,
+            Kind::Plain => Self::Plain,
+        }
+    }
+}
+
+/// What was made.
+struct Made {
+    operator: PublicKey,
+    system: PublicKey,
+    account: PublicKey,
+    creds: [(PathBuf, Creds); 2],
+}
+
+impl Init {
+    pub(crate) async fn run(self, place: &Place, out: &mut Output) -> Result<(), Failure> {
+        let store = match place.open(Absent::Refuse).await {
+            Err(failure) if failure.exit == Exit::NotFound && self.dry_run => {
+                return self.would_begin(place, out).await;
+            }
+            Err(failure) if failure.exit != Exit::NotFound => return Err(failure),
+            _ => place.open(Absent::Create).await?,
+        };
+        let namespace = namespace(place, &*store)?;
+        let operator = self.operator.clone();
+        let operator = operator.unwrap_or_else(|| namespace.tokens()[0].to_owned());
+        let directory = Identities::read(&*store, &namespace).await?;
+        if let Some(entry) = directory.operators.values().next() {
+            let message = format!("there is an operator already: `{}`", entry.state.name);
+            return Err(Failure::new(Exit::Failed, "exists", message).help(
+                "go on with `cim keys account create`, or make another one: `cim keys operator \
+                 create`",
+            ));
+        }
+        if self.dry_run {
+            let keystore = Box::new(MemoryKeystore::new(store.info().store_id));
+            let identities = Identities::open(store, keystore, &namespace).await?;
+            let (change, _) = identities.draft(|draft| self.make(draft, &operator))?;
+            return would(SCHEMA, &change, self.json, out);
+        }
+        let keystore = self.folder.keystore_or_new(self.keystore.into(), &*store)?;
+        let mut identities = Identities::open(store, keystore, &namespace).await?;
+        self.folder.begin_in(&identities)?;
+        let made = identities
+            .change(|draft| self.make(draft, &operator))
+            .await?;
+        for (file, creds) in &made.creds {
+            write_private(file, creds.expose().as_bytes())
+                .map_err(|error| Failure::file("write", file, &error))?;
+        }
+        let config = self
+            .server
+            .write(&identities, made.operator, &self.folder.dir)?;
+        self.told(&made, &operator, &config)
+            .print(SCHEMA, self.json, out)?;
+        Ok(identities.store().close().await?)
+    }
+
+    /// What would happen where there is no event store yet.
+    async fn would_begin(&self, place: &Place, out: &mut Output) -> Result<(), Failure> {
+        let template = place.config.template()?.unwrap_or_default();
+        let namespace = place.namespace(&template)?;
+        let store: std::sync::Arc<dyn crate::store::EventStore> =
+            std::sync::Arc::new(crate::memory::MemoryStore::new(template));
+        let keystore = Box::new(MemoryKeystore::new(store.info().store_id));
+        let identities = Identities::open(store, keystore, &namespace).await?;
+        let operator = self.operator.clone();
+        let operator = operator.unwrap_or_else(|| namespace.tokens()[0].to_owned());
+        let (change, _) = identities.draft(|draft| self.make(draft, &operator))?;
+        would(SCHEMA, &change, self.json, out)
+    }
+
+    fn make(&self, draft: &mut Draft<'_>, name: &str) -> Result<Made, IdentityError> {
+        let operator = draft.create_operator(name, OperatorClaims::default())?;
+        let system = draft.create_account(operator, "SYS", AccountClaims::default())?;
+        // Identity keys are for emergencies: signing keys do the daily work.
+        let claims = OperatorClaims {
+            system_account: system.to_string(),
+            is_strict: true,
+            ..OperatorClaims::default()
+        };
+        draft.set_operator(operator, claims)?;
+        let mut claims = AccountClaims::default();
+        claims.limits.jetstream = JetStreamLimits::unlimited();
+        let account = draft.create_account(operator, &self.account, claims)?;
+        let limits = Default::default;
+        let administrator = draft.create_user(system, "sys", None, limits(), Vec::new())?;
+        let user = draft.create_user(account, &self.user, None, limits(), Vec::new())?;
+        if !self.permissions.is_empty() {
+            draft.set_permissions(user, self.permissions.permissions())?;
+        }
+        let file = |account: &str, user: &str| self.folder.creds(account, user);
+        Ok(Made {
+            operator,
+            system,
+            account,
+            creds: [
+                (
+                    file("SYS", "sys"),
+                    draft.generate_credentials(administrator, 0)?,
+                ),
+                (
+                    file(&self.account, &self.user),
+                    draft.generate_credentials(user, 0)?,
+                ),
+            ],
+        })
+    }
+
+    fn told(&self, made: &Made, operator: &str, config: &Path) -> Told {
+        let [(system_creds, system_user), (creds, user)] = &made.creds;
+        let keystore = self.folder.keystore();
+        let user_path = format!("{}/{}", self.account, self.user);
+        let lines = [
+            ("operator", operator, made.operator.to_string()),
+            ("account", "SYS", made.system.to_string()),
+            ("user", "SYS/sys", system_user.user().to_string()),
+            ("account", &self.account, made.account.to_string()),
+            ("user", &user_path, user.user().to_string()),
+            ("keystore", "", keystore.display().to_string()),
+            ("creds", "SYS/sys", system_creds.display().to_string()),
+            ("creds", &user_path, creds.display().to_string()),
+            ("config", "", config.display().to_string()),
+        ];
+        let lines = lines
+            .iter()
+            .map(|(what, name, value)| match name.is_empty() {
+                true => format!("{what:<8}  {value}"),
+                false => format!("{what:<8}  {name}  {value}"),
+            });
+        Told {
+            document: json!({
+                "operator": {"name": operator, "key": made.operator},
+                "system_account": {"name": "SYS", "key": made.system},
+                "account": {"name": self.account, "key": made.account},
+                "users": [
+                    {"name": "SYS/sys", "key": system_user.user(), "creds": system_creds},
+                    {"name": user_path, "key": user.user(), "creds": creds},
+                ],
+                "keystore": keystore,
+                "config": config,
+            }),
+            lines: lines.collect(),
+            next: Some(format!(
+                "Run `nats-server -c {}`, and connect with `--creds {}`.",
+                config.display(),
+                creds.display()
+            )),
+        }
+    }
+}
