@@ -380,7 +380,10 @@ impl<'a> Draft<'a> {
             None => None,
             Some(entry) => {
                 let known = entry.state.signing_key(key);
-                known.ok_or(Refusal::NotSigningKey { key })?.scope().cloned()
+                known
+                    .ok_or(Refusal::NotSigningKey { key })?
+                    .scope()
+                    .cloned()
             }
         };
         let successor = self.add_key(holder, scope)?;

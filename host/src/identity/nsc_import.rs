@@ -8,8 +8,8 @@ use cim_core::domain::keys::{
     AccountCommand, Issued, KeyCommand, KeyFacts, KeyRole, OperatorCommand, Refusal, UserCommand,
 };
 use cim_core::jwt::{
-    AccountClaims, Body, Claims, Finding, Level, Scope, ServerVersion, Trust,
-    UserClaims, UserLimits,
+    AccountClaims, Body, Claims, Finding, Level, Scope, ServerVersion, Trust, UserClaims,
+    UserLimits,
 };
 use cim_core::nkey::{KeyKind, PublicKey};
 use cim_core::time::Timestamp;
@@ -123,7 +123,10 @@ impl Importer<'_, '_> {
             };
             self.draft.operator(*key, import)?;
         }
-        let mut signing = self.draft.directory().operators[key].state.signing_keys.clone();
+        let mut signing = self.draft.directory().operators[key]
+            .state
+            .signing_keys
+            .clone();
         signing.sort();
         self.keys(*key, signing)?;
         let whose = format!("operator `{}`", claims.name);
@@ -318,7 +321,10 @@ impl Importer<'_, '_> {
 
     /// What is wrong with an account and its users by themselves.
     fn check_account(&mut self, account: &NscAccount) {
-        self.check(&format!("account `{}`", account.token.claims.name), &account.token.claims);
+        self.check(
+            &format!("account `{}`", account.token.claims.name),
+            &account.token.claims,
+        );
         self.check_users(account);
     }
 
@@ -432,26 +438,21 @@ fn untrusted(user: &Claims<UserClaims>) -> IdentityError {
 }
 
 /// Our tokens are later than those that are taken, so that these must not be far ahead.
-fn check_token<B>(
-    claims: &Claims<B>,
-    now: Timestamp,
-) -> Result<(), IdentityError> {
+fn check_token<B>(claims: &Claims<B>, now: Timestamp) -> Result<(), IdentityError> {
     let now = i64::try_from(now.micros() / 1_000_000).unwrap_or(i64::MAX);
     match (0..=now.saturating_add(MAX_AHEAD)).contains(&claims.issued_at) {
         true => Ok(()),
         false => {
-            let text = format!("it was signed at the second {}, it is {now}", claims.issued_at);
+            let text = format!(
+                "it was signed at the second {}, it is {now}",
+                claims.issued_at
+            );
             Err(unsigned(claims, "issued-in-future", "iat", text))
         }
     }
 }
 
-fn unsigned<B>(
-    claims: &Claims<B>,
-    code: &'static str,
-    path: &str,
-    text: String,
-) -> IdentityError {
+fn unsigned<B>(claims: &Claims<B>, code: &'static str, path: &str, text: String) -> IdentityError {
     IdentityError::Unsigned {
         what: format!("the token of `{}`", claims.name),
         findings: vec![Finding {

@@ -463,7 +463,7 @@ fn check_roles(keys: &[SigningKey]) -> Result<(), Refusal> {
         check_name(&scope.role)?;
         let is_other =
             |known: &&Scope| known.role == scope.role && known.template != scope.template;
-        if scopes[..index].iter().any(|known| is_other(known)) {
+        if scopes[..index].iter().any(is_other) {
             return Err(Refusal::RoleTwice {
                 role: scope.role.clone(),
             });

@@ -6,9 +6,9 @@ use cim_core::domain::keys::{LookupError, Refusal};
 
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::output::count;
+use crate::identity::keystore::KeystoreError;
 use crate::identity::plan::SpecError;
 use crate::identity::{IdentityError, NscProblem};
-use crate::identity::keystore::KeystoreError;
 
 impl From<IdentityError> for Failure {
     fn from(error: IdentityError) -> Self {
@@ -71,7 +71,9 @@ fn of_spec(error: &SpecError) -> (Exit, &'static str) {
                 Exit::NotFound,
                 "name the file; `cim keys plan --help` shows how one is written",
             ),
-            io::ErrorKind::PermissionDenied => (Exit::NotAllowed, "make it a file that you may read"),
+            io::ErrorKind::PermissionDenied => {
+                (Exit::NotAllowed, "make it a file that you may read")
+            }
             _ => (Exit::Failed, "name another file"),
         },
         _ => (

@@ -53,11 +53,7 @@ impl ImportNsc {
         let mut identities = self.folder.open(place).await?;
         let import = match self.dry_run {
             true => identities.draft(|draft| draft.import_nsc(&store))?.1,
-            false => {
-                identities
-                    .change(|draft| draft.import_nsc(&store))
-                    .await?
-            }
+            false => identities.change(|draft| draft.import_nsc(&store)).await?,
         };
         if self.json {
             out.json(&document(&import, self.dry_run))?;
@@ -104,7 +100,9 @@ impl ImportNsc {
             ));
         }
         if !import.missing.is_empty() {
-            say("Nothing is signed with keys whose seeds are missing. Put them where nsc keeps them, and run this again.");
+            say(
+                "Nothing is signed with keys whose seeds are missing. Put them where nsc keeps them, and run this again.",
+            );
         }
         for note in &import.notes {
             say(&format!("note: {note}"));

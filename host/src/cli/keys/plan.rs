@@ -200,7 +200,11 @@ fn print(planned: &Planned, out: &mut Output) -> Result<(), Failure> {
 
 /// Says what is to be done by hand, each thing once.
 fn next(planned: &Planned) {
-    let commands = planned.steps.iter().flat_map(|step| &step.then).map(command);
+    let commands = planned
+        .steps
+        .iter()
+        .flat_map(|step| &step.then)
+        .map(command);
     let mut said: Vec<String> = Vec::new();
     for command in commands {
         if !said.contains(&command) {
@@ -210,7 +214,8 @@ fn next(planned: &Planned) {
     if !said.is_empty() {
         say(&format!("Then:\n  {}", said.join("\n  ")));
     }
-    let is_pushed = |step: &&Step| step.action != Action::Leave && step.kind != EntityKind::Operator;
+    let is_pushed =
+        |step: &&Step| step.action != Action::Leave && step.kind != EntityKind::Operator;
     if planned.steps.iter().any(|step| is_pushed(&step)) {
         say("Servers learn of accounts with `cim keys server push` or `cim keys server config`.");
     }
@@ -246,9 +251,9 @@ fn document(schema: &str, planned: &Planned, files: &[PathBuf]) -> Value {
 }
 
 fn step_json(step: &Step) -> Value {
-    let changes = step.changes.iter().map(|change| {
-        json!({"field": change.field, "before": change.before, "after": change.after})
-    });
+    let changes = step.changes.iter().map(
+        |change| json!({"field": change.field, "before": change.before, "after": change.after}),
+    );
     json!({
         "action": step.action.as_str(),
         "kind": step.kind.as_str(),

@@ -3,8 +3,7 @@ use std::sync::Arc;
 
 use cim_core::id::Namespace;
 use cim_core::jwt::{
-    Export, Import, Limit, Login, OperatorClaims, Permission, SigningKey, Token,
-    login_findings,
+    Export, Import, Limit, Login, OperatorClaims, Permission, SigningKey, Token, login_findings,
 };
 use cim_core::nkey::Seed;
 use cim_core::subject::StoreTemplate;
@@ -154,7 +153,9 @@ async fn import(identities: &mut Identities, store: &NscStore) -> NscImport {
 
 /// What a token says, without what signing it anew changes.
 fn rest<B: Body>(text: &str) -> Claims<B> {
-    let mut claims: Claims<B> = Token::read(text).and_then(|token| token.claims()).expect("ours");
+    let mut claims: Claims<B> = Token::read(text)
+        .and_then(|token| token.claims())
+        .expect("ours");
     claims.issued_at = 0;
     claims.id.clear();
     claims.issuer.clear();
@@ -185,22 +186,41 @@ async fn accounts_say_what_they_said_and_users_log_in() {
     assert_eq!(imported.notes.len(), 2, "{:?}", imported.notes);
 
     for account in &store.accounts {
-        let text = identities.account_token(account.token.key).expect("it signs");
+        let text = identities
+            .account_token(account.token.key)
+            .expect("it signs");
         let token = Token::read(&text).expect("just signed");
         let claims: Claims<AccountClaims> = token.claims().expect("an account's");
-        assert!(claims.issued_at > account.token.claims.issued_at, "{}", claims.name);
-        assert_eq!(rest(&text), rest::<AccountClaims>(account.token.text.expose()));
+        assert!(
+            claims.issued_at > account.token.claims.issued_at,
+            "{}",
+            claims.name
+        );
+        assert_eq!(
+            rest(&text),
+            rest::<AccountClaims>(account.token.text.expose())
+        );
     }
-    let operator = identities.operator_claims(store.operator.key).expect("it is there");
+    let operator = identities
+        .operator_claims(store.operator.key)
+        .expect("it is there");
     assert_eq!(operator.body, store.operator.claims.body);
     assert_eq!(operator.tags, store.operator.claims.tags);
 
     let trust = Trust::of(&operator);
     let mut logins = 0;
     for account in &store.accounts {
-        let text = identities.account_token(account.token.key).expect("it signs");
-        let claims = Token::read(&text).and_then(|token| token.claims()).expect("just signed");
-        for user in account.users.iter().filter(|user| user.claims.name != "bob") {
+        let text = identities
+            .account_token(account.token.key)
+            .expect("it signs");
+        let claims = Token::read(&text)
+            .and_then(|token| token.claims())
+            .expect("just signed");
+        for user in account
+            .users
+            .iter()
+            .filter(|user| user.claims.name != "bob")
+        {
             let issue = identities.change(|draft| draft.generate_credentials(user.key, 0));
             let creds = issue.await.expect("it logs in");
             let login = Login::at(clock::now());
@@ -246,7 +266,9 @@ async fn what_is_there_is_passed_over_and_what_was_missing_is_added() {
     let new = more.items.iter().filter(|item| item.is_new);
     let new: Vec<&str> = new.map(|item| &*item.name).collect();
     assert_eq!(new, ["orders/ann", "shop", "shop/ann"]);
-    identities.operator_token(store.operator.key).expect("its seed is there now");
+    identities
+        .operator_token(store.operator.key)
+        .expect("its seed is there now");
 
     // A seed alone is no event, and is kept all the same.
     let found = seed(USER, 7);
@@ -254,13 +276,19 @@ async fn what_is_there_is_passed_over_and_what_was_missing_is_added() {
     store.missing.clear();
     let more = import(&mut identities, &store).await;
     assert_eq!(more.seeds, [public(USER, 7)]);
-    let kept = identities.keystore().seed(&public(USER, 7)).expect("it reads");
+    let kept = identities
+        .keystore()
+        .seed(&public(USER, 7))
+        .expect("it reads");
     assert!(kept.is_some());
 
     // What nsc says by now is told, and not taken.
     store.accounts[1].token.claims.body.description = "changed".to_owned();
     let more = import(&mut identities, &store).await;
-    let told = more.notes.iter().any(|note| note.starts_with("account `shop` is here already"));
+    let told = more
+        .notes
+        .iter()
+        .any(|note| note.starts_with("account `shop` is here already"));
     assert!(told, "{:?}", more.notes);
 }
 
@@ -272,8 +300,19 @@ async fn all_that_is_wrong_is_named_and_nothing_is_taken() {
     let mut scope = keys.find_map(SigningKey::scope).expect("a scope").clone();
     scope.key = public(ACCOUNT, 20).to_string();
     scope.template.subscribe = Permission::default();
-    orders.token.claims.body.signing_keys.push(SigningKey::Scoped(Box::new(scope)));
-    orders.users[2].claims.body.limits.sources.0.push("home".to_owned());
+    orders
+        .token
+        .claims
+        .body
+        .signing_keys
+        .push(SigningKey::Scoped(Box::new(scope)));
+    orders.users[2]
+        .claims
+        .body
+        .limits
+        .sources
+        .0
+        .push("home".to_owned());
     let shop = &mut store.accounts[1];
     let mut ghost = shop.users[0].clone();
     ghost.key = public(USER, 30);
@@ -306,9 +345,20 @@ async fn all_that_is_wrong_is_named_and_nothing_is_taken() {
             ("user `shop/late`", "claims-refused"),
         ]
     );
-    assert!(problems[2].to_string().contains("neither the account nor a signing key of it"));
-    assert!(problems[4].to_string().contains("it was signed at the second 9223372036854775807"));
-    assert_eq!(*identities.directory(), cim_core::domain::keys::Directory::default());
+    assert!(
+        problems[2]
+            .to_string()
+            .contains("neither the account nor a signing key of it")
+    );
+    assert!(
+        problems[4]
+            .to_string()
+            .contains("it was signed at the second 9223372036854775807")
+    );
+    assert_eq!(
+        *identities.directory(),
+        cim_core::domain::keys::Directory::default()
+    );
     assert!(identities.keystore().entries().is_empty());
 }
 

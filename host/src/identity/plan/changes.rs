@@ -45,7 +45,10 @@ fn compare(
         });
         return;
     }
-    let (old, new) = (old.as_ref().unwrap_or(&empty), new.as_ref().unwrap_or(&empty));
+    let (old, new) = (
+        old.as_ref().unwrap_or(&empty),
+        new.as_ref().unwrap_or(&empty),
+    );
     let mut names: Vec<&String> = old.keys().chain(new.keys()).collect();
     names.sort();
     names.dedup();
@@ -71,6 +74,12 @@ impl fmt::Display for FieldChange {
             Some(value) if value.as_i64() == Some(-1) => "unlimited".to_owned(),
             Some(value) => value.to_string(),
         };
-        write!(f, "{}: {} -> {}", self.field, shown(&self.before), shown(&self.after))
+        write!(
+            f,
+            "{}: {} -> {}",
+            self.field,
+            shown(&self.before),
+            shown(&self.after)
+        )
     }
 }

@@ -68,7 +68,9 @@ impl Reader<'_> {
             exports: table.exports.iter().map(export_of).collect(),
             limits: AccountLimits {
                 jetstream: jetstream.map_or_else(JetStreamLimits::off, |found| found.0.clone()),
-                tiers: tiers.map(|(name, tier)| (name.clone(), tier.limits())).collect(),
+                tiers: tiers
+                    .map(|(name, tier)| (name.clone(), tier.limits()))
+                    .collect(),
                 ..limits_of(&table.limits)
             },
             default_permissions: table.default_permissions.permissions(),
@@ -78,11 +80,16 @@ impl Reader<'_> {
                 .map(|(subject, to)| (subject.clone(), to.0.clone()))
                 .collect(),
             authorization: authorization_of(&table.authorization, account, user)?,
-            trace: table.trace.as_ref().map(|TraceTable { destination, sampling }| Trace {
-                destination: destination.clone(),
-                sampling: i64::from(*sampling),
-                other: BTreeMap::new(),
-            }),
+            trace: table.trace.as_ref().map(
+                |TraceTable {
+                     destination,
+                     sampling,
+                 }| Trace {
+                    destination: destination.clone(),
+                    sampling: i64::from(*sampling),
+                    other: BTreeMap::new(),
+                },
+            ),
             cluster_traffic: table.cluster_traffic.clone(),
             description: table.description.clone(),
             info_url: table.info_url.clone(),
@@ -133,7 +140,9 @@ impl Reader<'_> {
         claims: Option<&Spanned<toml::Table>>,
     ) -> Result<B, SpecError> {
         let Some(claims) = claims else {
-            return Ok(self.drafted(body, Map::new()).expect("claims are read as they are written"));
+            return Ok(self
+                .drafted(body, Map::new())
+                .expect("claims are read as they are written"));
         };
         let invalid = |why: String| self.spec.invalid(claims.span(), why);
         let fields = serde_json::to_value(claims.get_ref());
@@ -147,11 +156,7 @@ impl Reader<'_> {
         self.drafted(body, fields).map_err(invalid)
     }
 
-    fn drafted<B: Body + Default>(
-        &self,
-        body: B,
-        fields: Map<String, Value>,
-    ) -> Result<B, String> {
+    fn drafted<B: Body + Default>(&self, body: B, fields: Map<String, Value>) -> Result<B, String> {
         Claims::draft_over(body, self.subject, "", fields)
             .map(|claims| claims.body)
             .map_err(|error| error.to_string())
@@ -192,9 +197,9 @@ fn exported(kind: ExportType) -> Option<Exported> {
 
 fn export_of(table: &ExportTable) -> Export {
     let latency = |table: &LatencyTable| Latency {
-        sampling: table
-            .sampling
-            .map_or(Sampling::Headers, |percent| Sampling::Percent(i64::from(percent))),
+        sampling: table.sampling.map_or(Sampling::Headers, |percent| {
+            Sampling::Percent(i64::from(percent))
+        }),
         results: table.results.clone(),
         other: BTreeMap::new(),
     };
@@ -248,7 +253,9 @@ fn authorization_of(
     for name in &table.allowed_accounts {
         match name.get_ref().as_str() {
             "*" => found.allowed_accounts.push("*".to_owned()),
-            _ => found.allowed_accounts.extend(account(name)?.map(|key| key.to_string())),
+            _ => found
+                .allowed_accounts
+                .extend(account(name)?.map(|key| key.to_string())),
         }
     }
     Ok(found)

@@ -43,7 +43,12 @@ impl Draft<'_> {
             Some(key) => key,
             None => {
                 let made = self.create_operator(name, OperatorClaims::default());
-                made.map_err(refused_at(spec, spec.file.operator.span(), "the operator", name))?
+                made.map_err(refused_at(
+                    spec,
+                    spec.file.operator.span(),
+                    "the operator",
+                    name,
+                ))?
             }
         };
         operator_step.key = Some(operator);
@@ -72,7 +77,9 @@ impl Draft<'_> {
 
     fn find_operator(&self, spec: &Spec, name: &str) -> Result<Option<PublicKey>, SpecError> {
         let operators = &self.directory().operators;
-        let mut found = operators.iter().filter(|(_, entry)| entry.state.name == name);
+        let mut found = operators
+            .iter()
+            .filter(|(_, entry)| entry.state.name == name);
         match (found.next(), found.next()) {
             (found, None) => Ok(found.map(|(key, _)| *key)),
             (_, Some(_)) => {
@@ -102,7 +109,10 @@ impl<'a> Follower<'a, '_> {
                 None => (self.create_account(name, table)?, Action::Create),
             };
             self.accounts.insert(name, key);
-            steps.push((step(action, EntityKind::Account, name, Some(key)), Vec::new()));
+            steps.push((
+                step(action, EntityKind::Account, name, Some(key)),
+                Vec::new(),
+            ));
         }
         for ((name, table), (account, steps)) in spec.file.account.iter().zip(&mut steps) {
             let key = self.accounts[&**name];
@@ -148,7 +158,9 @@ impl<'a> Follower<'a, '_> {
         let OperatorForm::Described(table) = form.get_ref() else {
             return Ok(Vec::new());
         };
-        let wanted = self.reader().operator(table, &|name| self.named_account(name).map(Some))?;
+        let wanted = self
+            .reader()
+            .operator(table, &|name| self.named_account(name).map(Some))?;
         let state = &self.draft.directory().operators[&self.operator].state;
         let found = changes(state.settings(), &wanted);
         let set = self.draft.set_operator(self.operator, wanted);
@@ -214,8 +226,9 @@ impl<'a> Follower<'a, '_> {
         let directory = self.draft.directory();
         let state = &directory.accounts[&account].state;
         let keys: Vec<PublicKey> = state.signing_keys_of(Some(role)).collect();
-        let (active, old): (Vec<PublicKey>, Vec<PublicKey>) =
-            keys.into_iter().partition(|key| directory.key(*key).signer().is_ok());
+        let (active, old): (Vec<PublicKey>, Vec<PublicKey>) = keys
+            .into_iter()
+            .partition(|key| directory.key(*key).signer().is_ok());
         let mut steps = Vec::new();
         for key in old {
             let mut left = step(Action::Leave, EntityKind::Role, &name, Some(key));
@@ -230,7 +243,9 @@ impl<'a> Follower<'a, '_> {
             return Ok(steps);
         };
         let known = state.signing_key(key).and_then(SigningKey::scope);
-        let before = known.map(|known| known.template.clone()).unwrap_or_default();
+        let before = known
+            .map(|known| known.template.clone())
+            .unwrap_or_default();
         if before == scope.template {
             return Ok(steps);
         }
@@ -241,7 +256,8 @@ impl<'a> Follower<'a, '_> {
         ));
         changed.then = self.behind_rotation(account, account_name, key);
         let made = self.draft.add_key(account, Some(scope)).map_err(refused)?;
-        self.draft.key(key, KeyCommand::Rotate { successor: made })?;
+        self.draft
+            .key(key, KeyCommand::Rotate { successor: made })?;
         changed.key = Some(made);
         steps.push(changed);
         Ok(steps)
@@ -286,11 +302,14 @@ impl<'a> Follower<'a, '_> {
         let (revoked, active): (Vec<PublicKey>, Vec<PublicKey>) =
             of_name.partition(|key| directory.key(*key).is_revoked());
         let Some(key) = active.first().copied() else {
-            let made = self.draft.create_user(account, user, role, limits, tags.clone());
+            let made = self
+                .draft
+                .create_user(account, user, role, limits, tags.clone());
             let key = made.map_err(refused)?;
             let mut made = step(Action::Create, EntityKind::User, &name, Some(key));
             if !revoked.is_empty() {
-                made.notes.push("one of this name was revoked; this is a new one".to_owned());
+                made.notes
+                    .push("one of this name was revoked; this is a new one".to_owned());
             }
             made.then.push(Then::IssueCreds { user: name });
             return Ok(Some(made));
@@ -326,7 +345,9 @@ impl<'a> Follower<'a, '_> {
         let mut changed = step(Action::Change, EntityKind::User, &name, Some(key));
         changed.changes = found;
         if is_issued {
-            changed.notes.push("creds that are out say what they did".to_owned());
+            changed
+                .notes
+                .push("creds that are out say what they did".to_owned());
             changed.then.push(Then::IssueCreds { user: name });
         }
         Ok(Some(changed))
@@ -346,12 +367,19 @@ impl<'a> Follower<'a, '_> {
         let directory = self.draft.directory();
         let mut steps = Vec::new();
         for scope in directory.accounts[&account].state.signing_keys.iter() {
-            let Some(scope) = scope.scope().filter(|scope| !table.role.contains_key(&scope.role))
+            let Some(scope) = scope
+                .scope()
+                .filter(|scope| !table.role.contains_key(&scope.role))
             else {
                 continue;
             };
             let name = format!("{account_name}/{}", scope.role);
-            steps.push(step(action, EntityKind::Role, &name, scope.key.parse().ok()));
+            steps.push(step(
+                action,
+                EntityKind::Role,
+                &name,
+                scope.key.parse().ok(),
+            ));
         }
         let users = directory.users_of(account).filter(|key| {
             let is_listed = table.user.contains_key(&directory.users[key].state.name);
@@ -432,7 +460,8 @@ fn refused_at<'a>(
 ) -> impl Fn(IdentityError) -> IdentityError + 'a {
     move |error| {
         let refused = |source: Refusal| {
-            spec.refused(span.clone(), format!("{kind} `{name}`"), source).into()
+            spec.refused(span.clone(), format!("{kind} `{name}`"), source)
+                .into()
         };
         match error {
             IdentityError::Refused(source) => refused(source),

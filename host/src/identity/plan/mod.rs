@@ -51,7 +51,10 @@ impl Planned {
 
     /// How many things are made, changed, removed or left.
     pub fn count(&self, action: Action) -> u64 {
-        self.steps.iter().filter(|step| step.action == action).count() as u64
+        self.steps
+            .iter()
+            .filter(|step| step.action == action)
+            .count() as u64
     }
 }
 

@@ -139,7 +139,7 @@ impl Spec {
             line,
             column,
             what,
-            source,
+            source: Box::new(source),
         }
     }
 }
@@ -458,10 +458,15 @@ macro_rules! table {
     };
 }
 
-table!(RoleTable { description: String }, |read, may, _own| Self {
-    description: read.description,
-    may,
-});
+table!(
+    RoleTable {
+        description: String
+    },
+    |read, may, _own| Self {
+        description: read.description,
+        may,
+    }
+);
 table!(
     UserTable { role: Option<Spanned<String>>, tags: Vec<String> },
     |read, may, own| Self {
@@ -505,7 +510,7 @@ pub enum SpecError {
         /// What is described there, ``the account `orders` ``.
         what: String,
         /// Why.
-        source: Refusal,
+        source: Box<Refusal>,
     },
 }
 
@@ -529,7 +534,11 @@ impl fmt::Display for SpecError {
                 line,
                 column,
                 why,
-            } => write!(f, "`{}`, line {line}, column {column}: {why}", path.display()),
+            } => write!(
+                f,
+                "`{}`, line {line}, column {column}: {why}",
+                path.display()
+            ),
             Self::Refused {
                 path,
                 line,
@@ -549,7 +558,7 @@ impl Error for SpecError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Read { source, .. } => Some(source),
-            Self::Refused { source, .. } => Some(source),
+            Self::Refused { source, .. } => Some(&**source),
             Self::Invalid { .. } => None,
         }
     }

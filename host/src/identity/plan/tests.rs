@@ -138,12 +138,18 @@ async fn all_that_is_described_is_made_once() {
     assert_eq!(orders.limits.connections, Limit::at_most(100));
     assert_eq!(orders.limits.leaf_nodes, Limit::UNLIMITED);
     assert_eq!(orders.default_permissions.publish.deny, ["secret.>"]);
-    let latency = orders.exports[0].latency.as_ref().or(orders.exports[1].latency.as_ref());
+    let latency = orders.exports[0]
+        .latency
+        .as_ref()
+        .or(orders.exports[1].latency.as_ref());
     assert_eq!(latency.expect("it is told").sampling, Sampling::Percent(10));
     assert_eq!(orders.mappings["a"].len(), 2);
     let decider = directory.find_user("orders/decider").expect("made");
     assert_eq!(orders.authorization.users, [decider.as_str()]);
-    assert_eq!(orders.authorization.allowed_accounts, [account("SYS").as_str()]);
+    assert_eq!(
+        orders.authorization.allowed_accounts,
+        [account("SYS").as_str()]
+    );
 
     let shop = state("shop");
     assert_eq!(shop.imports[0].account, account("orders").as_str());
@@ -158,7 +164,9 @@ async fn all_that_is_described_is_made_once() {
     assert_eq!(limits.payload, Limit::UNLIMITED);
     assert_eq!(limits.publish.deny, ["orders.secret"]);
     for name in ["SYS", "orders", "shop"] {
-        identities.account_token(account(name)).expect("a server takes it");
+        identities
+            .account_token(account(name))
+            .expect("a server takes it");
     }
     let ann = identities.directory().find_user("ann").expect("made");
     identities
@@ -190,7 +198,10 @@ async fn what_differs_is_changed_and_told() {
     let account = identities.directory().find_account("orders").expect("made");
     let key = |identities: &Identities| {
         let state = &identities.directory().accounts[&account].state;
-        state.signing_keys_of(Some("reader")).last().expect("it has one")
+        state
+            .signing_keys_of(Some("reader"))
+            .last()
+            .expect("it has one")
     };
     let old = key(&identities);
 
@@ -241,14 +252,20 @@ async fn what_differs_is_changed_and_told() {
     assert!(bob_may.may_subscribe("b", None).is_allowed());
 
     // The old key is told of until it is removed.
-    let planned = identities.plan(&spec(text), Unlisted::Remove).expect("a plan");
+    let planned = identities
+        .plan(&spec(text), Unlisted::Remove)
+        .expect("a plan");
     assert_eq!(lines(&planned), ["= role orders/reader"]);
     identities.change(issue).await.expect("issued anew");
-    let planned = identities.plan(&spec(text), Unlisted::Remove).expect("a plan");
+    let planned = identities
+        .plan(&spec(text), Unlisted::Remove)
+        .expect("a plan");
     assert_eq!(planned.steps[0].then, [remove()]);
     let removal = identities.change(|draft| draft.remove_signing_key(old, "changed"));
     removal.await.expect("removed");
-    let planned = identities.plan(&spec(text), Unlisted::Remove).expect("a plan");
+    let planned = identities
+        .plan(&spec(text), Unlisted::Remove)
+        .expect("a plan");
     assert_eq!(planned.steps, []);
 }
 
@@ -286,7 +303,11 @@ async fn what_is_not_in_the_file_stays_unless_it_is_to_go() {
     let state = &directory.accounts[&account].state;
     assert_eq!(state.revocations.len(), 2);
     assert_eq!(state.signing_keys.len(), 1);
-    assert!(!directory.key(directory.find_user("dora").expect("she stays")).is_revoked());
+    assert!(
+        !directory
+            .key(directory.find_user("dora").expect("she stays"))
+            .is_revoked()
+    );
 
     // Who is described again is another one.
     let text = format!("{less}\n[account.orders.user.bob]");
@@ -357,7 +378,10 @@ async fn what_cannot_be_is_refused_with_its_place_and_nothing_happens() {
         let text = format!("operator = \"a\"\n[account.b]\n{text}");
         let spec = spec(&text);
         let planned = identities.plan(&spec, Unlisted::Leave).expect_err(&text);
-        let applied = identities.apply(&spec, Unlisted::Leave).await.expect_err(&text);
+        let applied = identities
+            .apply(&spec, Unlisted::Leave)
+            .await
+            .expect_err(&text);
         assert_eq!(planned.to_string(), applied.to_string());
         assert!(identities.directory().operators.is_empty());
         let mut shown = planned.to_string();

@@ -39,7 +39,10 @@ impl<'de> Deserialize<'de> for Amount {
             fn visit_i64<E: Error>(self, number: i64) -> Result<Amount, E> {
                 match number {
                     -1.. => Ok(Amount(Limit::from(number))),
-                    _ => Err(E::invalid_value(serde::de::Unexpected::Signed(number), &self)),
+                    _ => Err(E::invalid_value(
+                        serde::de::Unexpected::Signed(number),
+                        &self,
+                    )),
                 }
             }
 
