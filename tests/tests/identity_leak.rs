@@ -7,10 +7,10 @@ use std::path::Path;
 use cim_host::identity::keystore::{EncryptedKeystore, Keystore, PlainKeystore};
 use cim_tests::leak;
 
-use self::identity::{Identities, PASSPHRASE};
+use self::keys_command::{Identities, PASSPHRASE};
 
-#[path = "support/identity.rs"]
-mod identity;
+#[path = "support/keys.rs"]
+mod keys_command;
 
 /// All that people do, and much that goes wrong. What commands say and what servers log is looked
 /// through where they are run.

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use cim_core::jwt::{AccountClaims, OperatorClaims};
+use cim_core::jwt::{AccountClaims, OperatorClaims, Permission, UserLimits};
 use cim_host::clock;
 use cim_host::identity::server_config::Resolver;
 use cim_host::jetstream::JetStreamClient;
@@ -11,8 +11,8 @@ use cim_host::jetstream::claims::{ClaimsError, Held, Outcome, Push, Pushed};
 use cim_tests::nats::{NatsCluster, NatsServer};
 
 use self::operator::{
-    Client, Operator, account, connect, full, in_seconds, operator as operator_key, second, sign,
-    sign_by, user, user_token, with_keys,
+    Client, Operator, SYSTEM, account, connect, connect_with, full, in_seconds,
+    operator as operator_key, second, sign, sign_by, user, user_token, with_keys,
 };
 
 #[path = "support/operator.rs"]
@@ -117,6 +117,7 @@ async fn all_servers_of_a_cluster_learn_of_accounts() {
     let pushed = push_once_two_are_left(&client, &operator, &third).await;
     assert_eq!(outcomes(&pushed), [&Outcome::Updated; 2]);
     cluster.restart(2);
+    cluster.wait_until_together();
     let late = cluster.server(2).name().to_owned();
     assert!(log_in(cluster.server(2), &ann).is_some());
     let unknown = sign(5, &AccountClaims::default(), in_seconds(-5));
@@ -150,11 +151,12 @@ async fn all_servers_of_a_cluster_learn_of_accounts() {
         difference.accounts[0]
             .servers
             .iter()
-            .all(|(_, held)| *held == newer)
+            .all(|(_, held)| *held == newer),
+        "{difference:?}"
     );
     // The system account is none of ours here.
     assert_eq!(difference.foreign.len(), 1);
-    assert_eq!(difference.foreign[0].servers.len(), 3);
+    assert_eq!(difference.foreign[0].servers.len(), 3, "{difference:?}");
     let ours = [third, operator.known(&[]).remove(0).token];
     let difference = client.compare_claims(&ours).await.expect("answers");
     assert!(difference.foreign.is_empty());
@@ -279,8 +281,10 @@ async fn what_a_server_would_not_go_by_is_not_sent() {
         panic!("{error:?}");
     };
     assert_eq!(findings[0].code, "issuer-not-trusted");
-    let mut invalid = AccountClaims::default();
-    invalid.cluster_traffic = "x".to_owned();
+    let invalid = AccountClaims {
+        cluster_traffic: "x".to_owned(),
+        ..AccountClaims::default()
+    };
     let error = refused(&client, &operator, &sign(2, &invalid, in_seconds(-5))).await;
     assert_eq!(error.code(), "claims-refused");
     assert!(error.to_string().contains("cluster_traffic"), "{error}");
@@ -360,6 +364,37 @@ async fn others_than_users_of_the_system_account_are_told_so() {
         error.to_string(),
         "expected a user of the system account, found another"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_few_rights_are_enough_to_push() {
+    let operator = Operator::new();
+    let server = NatsServer::start(operator.server(&[], full()));
+    let rights = [
+        "$SYS.REQ.SERVER.PING.VARZ",
+        "$SYS.REQ.SERVER.PING.ACCOUNTZ",
+        "$SYS.REQ.ACCOUNT.*.CLAIMS.LOOKUP",
+        "$SYS.REQ.CLAIMS.LIST",
+        "$SYS.REQ.CLAIMS.UPDATE",
+    ];
+    let limits = |rights: &[&str]| UserLimits {
+        publish: Permission::only(rights.iter().copied()),
+        subscribe: Permission::only(["_INBOX.>"]),
+        ..UserLimits::default()
+    };
+    let token = sign(2, &AccountClaims::default(), in_seconds(-10));
+    let client = connect_with(&server.url(), SYSTEM, limits(&rights[..4])).await;
+    let error = refused(&client, &operator, &token).await;
+    assert_eq!(error.code(), "nats-not-allowed");
+    assert!(
+        error.to_string().contains("$SYS.REQ.CLAIMS.UPDATE"),
+        "{error}"
+    );
+    assert!(error.help().contains("`$SYS.REQ.CLAIMS.*`"));
+    let client = connect_with(&server.url(), SYSTEM, limits(&rights)).await;
+    push(&client, &operator, &token).await;
+    let difference = client.compare_claims(&[token]).await.expect("an answer");
+    assert_eq!(difference.accounts[0].servers[0].1, Held::Same);
 }
 
 #[tokio::test(flavor = "multi_thread")]

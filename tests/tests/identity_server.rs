@@ -10,10 +10,10 @@ use futures_util::StreamExt as _;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::time::timeout;
 
-use self::identity::Identities;
+use self::keys_command::Identities;
 
-#[path = "support/identity.rs"]
-mod identity;
+#[path = "support/keys.rs"]
+mod keys_command;
 
 /// Within which time a revocation must show at who is connected.
 const AT_ONCE: Duration = Duration::from_secs(1);

@@ -1,7 +1,10 @@
 //! What a user may really publish and subscribe to, as a server decides.
 
-use super::account::AccountClaims;
+use std::collections::BTreeMap;
+
+use super::account::{AccountClaims, Destination};
 use super::claims::Claims;
+use super::mapping::{self, Target};
 use super::permissions::{Permission, Responses};
 use super::signing_key::SigningKey;
 use super::template::{self, Names};
@@ -14,6 +17,7 @@ pub struct Effective {
     publish: Rules,
     subscribe: Rules,
     responses: Option<Responses>,
+    mappings: BTreeMap<String, Vec<Destination>>,
 }
 
 /// Whether something is allowed.
@@ -68,12 +72,44 @@ impl Effective {
             publish,
             subscribe: Rules::to_subscribe(subscribe),
             responses: responses.clone(),
+            mappings: account.body.mappings.clone(),
         })
     }
 
-    /// Whether it may publish to a subject. An account's mappings come first: this is about the
-    /// subject that they lead to.
+    /// Whether it may publish to a subject.
+    ///
+    /// An account's mappings come first: what counts is the subject that they lead to. Where they may
+    /// lead to several, by weights or in some clusters, it is allowed if it is to all of them; so it
+    /// is not where a destination has a function other than `wildcard`, unless everything is allowed.
     pub fn may_publish(&self, subject: &str) -> Verdict {
+        if self.publish.is_empty() {
+            return self.may_publish_at(subject);
+        }
+        let mut verdict = None;
+        for target in mapping::targets(&self.mappings, subject) {
+            let found = match &target {
+                Target::Subject(to) => match self.may_publish_at(to) {
+                    Verdict::Denied { why } if to != subject => {
+                        Verdict::denied(format!("it is mapped to `{to}`: {why}"))
+                    }
+                    found => found,
+                },
+                Target::Unknown(to) => Verdict::denied(format!(
+                    "it is mapped to `{to}`, which is not worked out here"
+                )),
+            };
+            match found {
+                Verdict::Allowed => {}
+                Verdict::Denied { .. } => return found,
+                Verdict::AllowedAsAnswer => verdict = Some(found),
+            }
+            verdict.get_or_insert(Verdict::Allowed);
+        }
+        verdict.unwrap_or_else(|| self.may_publish_at(subject))
+    }
+
+    /// Whether it may publish to a subject that no mapping changes.
+    fn may_publish_at(&self, subject: &str) -> Verdict {
         if subject.starts_with("_GR_.") || subject.starts_with("$NRG.") {
             return Verdict::denied(format!("servers keep `{subject}` for themselves"));
         }
@@ -210,6 +246,11 @@ impl Rules {
             allow: allow.map(entries),
             deny: entries(&permission.deny),
         }
+    }
+
+    /// Whether everything is allowed.
+    fn is_empty(&self) -> bool {
+        self.allow.is_none() && self.deny.is_empty()
     }
 
     fn allows(&self, subject: &str) -> bool {
@@ -369,6 +410,34 @@ mod tests {
         assert_eq!(user.may_publish("d"), Verdict::AllowedAsAnswer);
         let user = effective(json!({ "resp": {}, "pub": { "allow": ["a"] } }));
         assert!(user.may_publish("a").is_allowed());
+    }
+
+    #[test]
+    fn what_counts_is_where_messages_are_mapped_to() {
+        let account = account(json!({ "mappings": {
+            "a.*": [{ "subject": "b.$1" }],
+            "half": [{ "subject": "b.half", "weight": 50 }],
+            "f.*": [{ "subject": "b.{{left(1,2)}}" }],
+        } }));
+        let of = |limits: Value| Effective::of(&user(limits), &account).expect("no scope");
+        let some = of(json!({ "pub": { "allow": ["b.>", "f.>"] } }));
+        assert!(some.may_publish("a.x").is_allowed() && some.may_publish("b.x").is_allowed());
+        assert_eq!(
+            some.may_publish("half"),
+            Verdict::denied("no entry allows it")
+        );
+        assert_eq!(
+            some.may_publish("f.x"),
+            Verdict::denied("it is mapped to `b.{{left(1,2)}}`, which is not worked out here")
+        );
+        let other = of(json!({ "pub": { "allow": ["a.>"] } }));
+        assert_eq!(
+            other.may_publish("a.x"),
+            Verdict::denied("it is mapped to `b.x`: no entry allows it")
+        );
+        assert!(of(json!({})).may_publish("f.x").is_allowed());
+        let answering = of(json!({ "resp": {}, "pub": { "allow": ["b.>"] } }));
+        assert_eq!(answering.may_publish("half"), Verdict::AllowedAsAnswer);
     }
 
     #[test]

@@ -43,6 +43,7 @@ mod import;
 mod judge;
 mod lenient;
 mod limit;
+mod mapping;
 mod operator;
 mod permissions;
 mod signing_key;

@@ -198,7 +198,7 @@ pub fn login_findings(
     findings.extend("account: ", account.findings_for(trust, server, login.at));
     check_signer(user, &claims, account, trust, &mut findings);
     match effective::limits(&claims, account, account_signer(&claims, account, trust)) {
-        Ok(limits) => check_limits(&limits, &claims, account, login, &mut findings),
+        Ok(limits) => check_limits(&limits, account, login, &mut findings),
         Err(why) => findings.error("scope-unusable", "account: nats.signing_keys", why),
     }
     if account.body.is_revoked(&claims.subject, claims.issued_at) {
@@ -299,12 +299,12 @@ pub(super) fn first_limit(nats: &Map<String, Value>) -> Option<&'static str> {
 
 fn check_limits(
     limits: &UserLimits,
-    claims: &Claims<UserClaims>,
     account: &Claims<AccountClaims>,
     login: &Login<'_>,
     findings: &mut Findings,
 ) {
-    if claims.body.limits.needs_proxy {
+    // The limits of a scope count here too (2.15.1; earlier servers may pass over it).
+    if limits.needs_proxy {
         let text = "the user may connect through a trusted proxy alone";
         findings.warning("proxy-required", "nats.proxy_required", text);
     }

@@ -50,7 +50,7 @@ pub struct ServerConfig {
     pub accounts: Vec<KnownAccount>,
     /// Where it keeps accounts.
     pub resolver: Resolver,
-    /// Its name; its id by default.
+    /// Its name, without spaces; its id by default.
     pub server_name: Option<String>,
     /// Where it listens for clients, `127.0.0.1:4222`; at port 4222 of every address by default.
     pub listen: Option<String>,
@@ -112,6 +112,9 @@ impl ServerConfig {
     /// account than was meant.
     pub fn text(&self) -> Result<String, ServerConfigError> {
         let operator = self.checked_operator()?;
+        if let Some(name) = self.server_name.as_ref().filter(|name| name.contains(' ')) {
+            return Err(ServerConfigError::ServerName { name: name.clone() });
+        }
         for account in &self.accounts {
             account.check()?;
         }
@@ -312,6 +315,11 @@ pub enum ServerConfigError {
         /// The system account.
         key: PublicKey,
     },
+    /// The server's name has a space in it.
+    ServerName {
+        /// The name.
+        name: String,
+    },
     /// The operator names another system account.
     SystemAccountDiffers {
         /// The one that the operator names.
@@ -327,6 +335,7 @@ impl ServerConfigError {
         match self {
             Self::Operator(error) | Self::Account { source: error, .. } => error.code(),
             Self::AnotherAccount { .. } => "account-another",
+            Self::ServerName { .. } => "server-name-invalid",
             Self::SystemAccountUnknown { .. } => "system-account-unknown",
             Self::SystemAccountDiffers { .. } => "system-account-differs",
         }
@@ -343,6 +352,9 @@ impl fmt::Display for ServerConfigError {
                     f,
                     "expected a token about `{expected}`, found one about `{found}`"
                 )
+            }
+            Self::ServerName { name } => {
+                write!(f, "expected a server name without spaces, found `{name}`")
             }
             Self::SystemAccountUnknown { key } => write!(
                 f,
@@ -361,6 +373,7 @@ impl Error for ServerConfigError {
         match self {
             Self::Operator(error) | Self::Account { source: error, .. } => Some(error),
             Self::AnotherAccount { .. }
+            | Self::ServerName { .. }
             | Self::SystemAccountUnknown { .. }
             | Self::SystemAccountDiffers { .. } => None,
         }
@@ -518,6 +531,10 @@ resolver_preload {
         assert_eq!(
             code(&|config| config.accounts[1].token = config.accounts[0].token.clone()),
             "account-another"
+        );
+        assert_eq!(
+            code(&|config| config.server_name = Some("a b".to_owned())),
+            "server-name-invalid"
         );
         assert_eq!(
             code(&|config| drop(config.accounts.remove(0))),

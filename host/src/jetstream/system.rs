@@ -12,7 +12,7 @@ use super::error::JetStreamError;
 use crate::clock;
 
 /// For how long a further answer is waited for after one: servers of one cluster answer together.
-const QUIET: Duration = Duration::from_millis(300);
+pub(super) const QUIET: Duration = Duration::from_millis(300);
 
 /// How often a wait looks whether the request was refused.
 const LOOK: Duration = Duration::from_millis(50);
@@ -56,10 +56,11 @@ impl JetStreamClient {
         subject: &str,
         max: usize,
     ) -> Result<Vec<Value>, JetStreamError> {
-        let is_all = |found: &[Bytes]| found.len() >= max;
-        let found = self
-            .gather(doing, subject, Bytes::new(), QUIET, is_all)
-            .await?;
+        let wait = |found: &[Bytes]| match found.len() < max {
+            true => QUIET,
+            false => Duration::ZERO,
+        };
+        let found = self.gather(doing, subject, Bytes::new(), wait).await?;
         let read = |answer: &Bytes| {
             serde_json::from_slice(answer).map_err(|error| JetStreamError::Answer {
                 doing,
@@ -69,8 +70,8 @@ impl JetStreamClient {
         found.iter().map(read).collect()
     }
 
-    /// The bodies of what servers answer, at least one: until those are all, or none came for `quiet`
-    /// after the last.
+    /// The bodies of what servers answer, at least one. `wait` says for how long a further answer is
+    /// waited for behind those that came: for no time when they are all.
     ///
     /// # Errors
     ///
@@ -80,23 +81,25 @@ impl JetStreamClient {
         doing: &'static str,
         subject: &str,
         body: Bytes,
-        quiet: Duration,
-        is_all: impl Fn(&[Bytes]) -> bool + Send,
+        wait: impl Fn(&[Bytes]) -> Duration + Send,
     ) -> Result<Vec<Bytes>, JetStreamError> {
         let mark = self.refusals.mark();
         let mut answers = self.answers(doing, subject, body).await?;
         let started = clock::moment();
         let mut found = Vec::new();
-        while found.is_empty() || !is_all(&found) {
-            let wait = if found.is_empty() { LOOK } else { quiet };
-            match tokio::time::timeout(wait, answers.next()).await {
+        let mut next = LOOK;
+        while !next.is_zero() {
+            match tokio::time::timeout(next, answers.next()).await {
                 Ok(Some(message)) if message.status == Some(StatusCode::NO_RESPONDERS) => {
                     return Err(JetStreamError::NobodyListens {
                         doing,
                         subject: subject.to_owned(),
                     });
                 }
-                Ok(Some(message)) => found.push(message.payload),
+                Ok(Some(message)) => {
+                    found.push(message.payload);
+                    next = wait(&found);
+                }
                 Ok(None) => return Err(JetStreamError::Closed),
                 Err(_) if !found.is_empty() => return Ok(found),
                 Err(_) => {

@@ -183,8 +183,12 @@ impl NatsCluster {
         Err(failure)
     }
 
-    /// Servers greet before they have found each other.
-    fn wait_until_together(&self) {
+    /// Waits until all servers know all others: they greet before they have found each other.
+    ///
+    /// # Panics
+    ///
+    /// When that takes long, as while a server is down.
+    pub fn wait_until_together(&self) {
         for server in &self.servers {
             self.wait_for("server that knows all others", || {
                 let greeting = Wire::greeting(&server.address()).ok()?;

@@ -100,7 +100,11 @@ impl Drop for Process {
 }
 
 /// The program that `cargo xtask` has fetched.
-fn program() -> PathBuf {
+///
+/// # Panics
+///
+/// When it is not there.
+pub fn program() -> PathBuf {
     let cache = std::env::var_os("XDG_CACHE_HOME")
         .map(PathBuf::from)
         .filter(|path| path.is_absolute())

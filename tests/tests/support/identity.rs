@@ -1,84 +1,92 @@
-//! Identities in a folder, made and changed by `cim keys`.
+//! Operators, accounts and users as JWTs have them.
 
 #![allow(dead_code, reason = "each test that takes this in uses a part of it")]
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use data_encoding::BASE64URL_NOPAD;
+use nkeys::KeyPair;
+use serde_json::{Value, json};
 
-use cim_tests::cim_binary;
-use cim_tests::nats::WrittenServer;
-use cim_tests::program::Ran;
-use serde_json::Value;
-use tempfile::TempDir;
-
-pub(crate) const PASSPHRASE: &str = "correct horse battery staple";
-
-/// A folder with an event store and identities.
-pub(crate) struct Identities {
-    folder: TempDir,
-    port: u16,
+pub(crate) fn user() -> KeyPair {
+    KeyPair::new_user()
 }
 
-impl Identities {
-    /// What `cim keys init` makes, with more arguments.
-    pub(crate) fn init(arguments: &[&str]) -> Self {
-        let identities = Self {
-            folder: tempfile::tempdir().expect("a folder"),
-            port: WrittenServer::unused_port(),
+/// An operator with a system account and one account that has JetStream.
+pub(crate) struct Operator {
+    operator: KeyPair,
+    system: KeyPair,
+    account: KeyPair,
+}
+
+impl Operator {
+    pub(crate) fn new() -> Self {
+        Self {
+            operator: KeyPair::new_operator(),
+            system: KeyPair::new_account(),
+            account: KeyPair::new_account(),
+        }
+    }
+
+    /// What a server is told of them.
+    pub(crate) fn config(&self) -> String {
+        let account = |pair: &KeyPair, disk: i64| {
+            let claims = json!({
+                "type": "account", "version": 2, "default_permissions": {}, "authorization": {},
+                "limits": {
+                    "subs": -1, "data": -1, "payload": -1, "imports": -1, "exports": -1,
+                    "wildcards": true, "conn": -1, "leaf": -1, "mem_storage": disk,
+                    "disk_storage": disk, "streams": disk, "consumer": disk,
+                },
+            });
+            let id = pair.public_key();
+            format!("{id}: {}", jwt(&self.operator, &id, &claims, None))
         };
-        let listen = format!("127.0.0.1:{}", identities.port);
-        let all = [
-            &["init", "--listen", &listen, "--server-name", "one"],
-            arguments,
-        ]
-        .concat();
-        identities.keys(&all);
-        identities
+        let claims = json!({ "type": "operator", "version": 2 });
+        let id = self.operator.public_key();
+        format!(
+            "operator: {}\nresolver: MEMORY\nsystem_account: {}\nresolver_preload {{\n{}\n{}\n}}",
+            jwt(&self.operator, &id, &claims, None),
+            self.system.public_key(),
+            account(&self.system, 0),
+            account(&self.account, -1),
+        )
     }
 
-    pub(crate) fn path(&self) -> &Path {
-        self.folder.path()
+    /// The `.creds` of a new user of the account, which end at a time in seconds.
+    pub(crate) fn creds(&self, end: Option<u64>) -> String {
+        creds_of(&self.account, end)
     }
 
-    pub(crate) fn creds(&self, user: &str) -> PathBuf {
-        self.path().join(format!("identity/creds/{user}.creds"))
+    /// The `.creds` of a new user of the system account.
+    pub(crate) fn system_creds(&self) -> String {
+        creds_of(&self.system, None)
     }
+}
 
-    /// A server with the configuration that was written.
-    pub(crate) fn server(&self) -> WrittenServer {
-        let config = self.path().join("identity/nats-server.conf");
-        WrittenServer::start(&config, self.port)
-    }
+fn creds_of(account: &KeyPair, end: Option<u64>) -> String {
+    let user = user();
+    let claims = json!({
+        "type": "user", "version": 2, "pub": {}, "sub": {},
+        "subs": -1, "data": -1, "payload": -1,
+    });
+    let jwt = jwt(account, &user.public_key(), &claims, end);
+    format!(
+        "-----BEGIN NATS USER JWT-----\n{jwt}\n------END NATS USER JWT------\n\n-----BEGIN USER \
+         NKEY SEED-----\n{}\n------END USER NKEY SEED------\n",
+        user.seed().expect("a seed")
+    )
+}
 
-    /// The command, not started.
-    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(cim_binary());
-        command
-            .arg("keys")
-            .args(arguments)
-            .current_dir(self.path())
-            .env_clear()
-            .env("HOME", self.path())
-            .env("CIM_PASSPHRASE", PASSPHRASE)
-            .env("NATS_URL", format!("nats://127.0.0.1:{}", self.port));
-        command
+fn jwt(issuer: &KeyPair, subject: &str, claims: &Value, end: Option<u64>) -> String {
+    let encode = |value: &Value| BASE64URL_NOPAD.encode(value.to_string().as_bytes());
+    let header = encode(&json!({ "typ": "JWT", "alg": "ed25519-nkey" }));
+    let mut payload = json!({
+        "jti": "a", "iat": 1, "iss": issuer.public_key(), "name": "a", "sub": subject,
+        "nats": claims,
+    });
+    if let Some(end) = end {
+        payload["exp"] = end.into();
     }
-
-    /// Runs `cim keys`, however it ends.
-    #[track_caller]
-    pub(crate) fn run(&self, arguments: &[&str]) -> Ran {
-        Ran::of(&mut self.command(arguments), "`cim`")
-    }
-
-    /// Runs `cim keys`, which must end well.
-    #[track_caller]
-    pub(crate) fn keys(&self, arguments: &[&str]) -> Ran {
-        self.run(arguments).exits(0)
-    }
-
-    /// The same with `--json`.
-    #[track_caller]
-    pub(crate) fn json(&self, arguments: &[&str]) -> Value {
-        self.keys(&[arguments, &["--json"]].concat()).json()
-    }
+    let signed = format!("{header}.{}", encode(&payload));
+    let signature = issuer.sign(signed.as_bytes()).expect("it has a seed");
+    format!("{signed}.{}", BASE64URL_NOPAD.encode(&signature))
 }

@@ -152,7 +152,11 @@ pub(crate) fn user_token_with(
 
 /// A connection as a user of an account.
 pub(crate) async fn connect(url: &str, of: u8) -> JetStreamClient {
-    let token = user_token(of, of, 1, clock::now());
+    connect_with(url, of, UserLimits::default()).await
+}
+
+pub(crate) async fn connect_with(url: &str, of: u8, limits: UserLimits) -> JetStreamClient {
+    let token = user_token_with(of, of, 1, clock::now(), limits);
     let creds = Creds::new(token, user(1)).expect("its own");
     let mut options = NatsOptions::new(url).expect("a URL");
     options.login = Login::Creds(Source::Text(creds.expose().as_str().into()));

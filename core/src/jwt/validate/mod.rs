@@ -19,7 +19,7 @@ use std::str::FromStr;
 
 use serde::Serialize;
 
-pub(super) use subject::{contains, is_valid};
+pub(super) use subject::{contains, is_valid, reference};
 pub(super) use user::{is_in_network, time_of_day};
 
 use super::body::Body;

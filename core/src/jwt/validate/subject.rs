@@ -65,7 +65,7 @@ pub(in crate::jwt) fn is_valid(subject: &str) -> bool {
 }
 
 /// The place of a wildcard that a token of a renamed subject stands for: `$2`.
-pub(super) fn reference(token: &str) -> Option<i64> {
+pub(in crate::jwt) fn reference(token: &str) -> Option<i64> {
     let number = token
         .strip_prefix('$')
         .filter(|number| !number.is_empty())?;

@@ -55,7 +55,7 @@ pub(crate) enum Account {
 #[derive(Debug, Subcommand)]
 pub(crate) enum User {
     /// Make a user
-    Create(CreateUser),
+    Create(Box<CreateUser>),
     /// List users
     List(List),
     /// Show a user

@@ -105,6 +105,7 @@ impl JetStreamClient {
         let Servers {
             here: servers,
             missing,
+            ..
         } = self.servers().await?;
         let stores = match self.stores(&servers).await {
             Err(ClaimsError::NoStore { .. }) => Vec::new(),

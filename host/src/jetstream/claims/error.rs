@@ -94,8 +94,7 @@ impl ClaimsError {
             }
             Self::NotSystemUser => "log in with the creds of a user of the system account",
             Self::JetStream(JetStreamError::NotAllowed { .. }) => {
-                "let the user publish to `$SYS.REQ.SERVER.PING`, `$SYS.REQ.SERVER.PING.*`, \
-                 `$SYS.REQ.CLAIMS.*` and `$SYS.REQ.ACCOUNT.*.CLAIMS.LOOKUP`"
+                "let the user publish to `$SYS.REQ.SERVER.PING.*`, `$SYS.REQ.CLAIMS.*` and `$SYS.REQ.ACCOUNT.*.CLAIMS.LOOKUP`"
             }
             Self::JetStream(_) => "try again",
         }

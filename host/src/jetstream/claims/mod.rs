@@ -10,7 +10,6 @@
 //! All of it is for a user of the system account. A user that may do nothing else may publish to
 //!
 //! ```text
-//! $SYS.REQ.SERVER.PING
 //! $SYS.REQ.SERVER.PING.VARZ
 //! $SYS.REQ.SERVER.PING.ACCOUNTZ
 //! $SYS.REQ.ACCOUNT.*.CLAIMS.LOOKUP

@@ -153,6 +153,7 @@ impl JetStreamClient {
         }
         let Servers {
             here: servers,
+            operators,
             missing,
         } = self.servers().await?;
         let versions: BTreeSet<_> = servers.iter().map(ServerIdentity::rules).collect();
@@ -160,7 +161,7 @@ impl JetStreamClient {
             check(&claims, &push.trust, version)?;
         }
         let stores = self.stores(&servers).await?;
-        self.check_operators(&claims, servers.len()).await?;
+        check_operators(&claims, operators)?;
         let before = self.look_up(&account, servers.len(), stores.len()).await?;
         if !push.replace {
             check_age(&account, &claims, &push.token, &before)?;
@@ -222,29 +223,26 @@ impl JetStreamClient {
             tokio::time::sleep(LOOK).await;
         }
     }
+}
 
-    /// Whether all servers trust who has signed; those that do not say are not counted.
-    async fn check_operators(
-        &self,
-        claims: &Claims<AccountClaims>,
-        servers: usize,
-    ) -> Result<(), ClaimsError> {
-        let trusts = |operator: &Claims<OperatorClaims>| Trust::of(operator).has_signed(claims);
-        let mut servers: Vec<_> = self
-            .operators(servers)
-            .await?
-            .into_iter()
-            .filter(|(_, operators)| !operators.is_empty() && !operators.iter().any(trusts))
-            .map(|(server, _)| server)
-            .collect();
-        servers.sort();
-        match servers.is_empty() {
-            true => Ok(()),
-            false => Err(ClaimsError::NotTrusted {
-                issuer: claims.issuer.clone(),
-                servers,
-            }),
-        }
+/// Whether all servers trust who has signed; those that do not say are not counted.
+fn check_operators(
+    claims: &Claims<AccountClaims>,
+    operators: Vec<(ServerIdentity, Vec<Claims<OperatorClaims>>)>,
+) -> Result<(), ClaimsError> {
+    let trusts = |operator: &Claims<OperatorClaims>| Trust::of(operator).has_signed(claims);
+    let mut servers: Vec<_> = operators
+        .into_iter()
+        .filter(|(_, operators)| !operators.is_empty() && !operators.iter().any(trusts))
+        .map(|(server, _)| server)
+        .collect();
+    servers.sort();
+    match servers.is_empty() {
+        true => Ok(()),
+        false => Err(ClaimsError::NotTrusted {
+            issuer: claims.issuer.clone(),
+            servers,
+        }),
     }
 }
 

@@ -13,11 +13,16 @@ use serde_json::json;
 
 use super::super::client::JetStreamClient;
 use super::super::error::JetStreamError;
+use super::super::system::QUIET;
 use super::error::ClaimsError;
 use super::issued_at;
 
 /// How long the next answer is waited for where more are expected.
 const GAP: Duration = Duration::from_secs(1);
+
+/// How often servers are asked that do not all answer. While one comes back to its cluster it closes
+/// connections to others that it has twice, and with them goes what is under way.
+const ATTEMPTS: usize = 2;
 
 /// A server, as it names itself.
 #[derive(Clone, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -47,10 +52,62 @@ impl std::fmt::Display for ServerIdentity {
 }
 
 /// The servers that answer.
+#[derive(Default)]
 pub(super) struct Servers {
+    /// They, by name.
     pub(super) here: Vec<ServerIdentity>,
+    /// The operators that each was started with, as far as it says.
+    pub(super) operators: Vec<(ServerIdentity, Vec<Claims<OperatorClaims>>)>,
     /// How many others they know of.
     pub(super) missing: usize,
+}
+
+/// What a server says of itself.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Varz {
+    /// To how many others of its cluster it has routes.
+    remotes: usize,
+    cluster: Named,
+    gateway: Named,
+    trusted_operators_jwt: Vec<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Named {
+    name: String,
+}
+
+impl Varz {
+    fn operators(self) -> Vec<Claims<OperatorClaims>> {
+        let operator = |text: &String| {
+            let token = Token::read(creds::token_in(text));
+            token.and_then(|token| token.claims()).ok()
+        };
+        self.trusted_operators_jwt
+            .iter()
+            .filter_map(operator)
+            .collect()
+    }
+}
+
+impl Answer<Varz> {
+    /// Whether the server has no others beside it.
+    fn is_single(&self) -> bool {
+        let data = self.data.as_ref();
+        data.is_some_and(|varz| varz.remotes == 0 && varz.gateway.name.is_empty())
+    }
+}
+
+/// How many servers there are in the clusters that answer.
+fn known(found: &[Answer<Varz>]) -> usize {
+    let mut clusters: BTreeMap<&str, usize> = BTreeMap::new();
+    for varz in found.iter().filter_map(|answer| answer.data.as_ref()) {
+        let known = clusters.entry(&varz.cluster.name).or_default();
+        *known = (*known).max(varz.remotes + 1);
+    }
+    clusters.values().sum()
 }
 
 /// The accounts that a server has stored.
@@ -151,56 +208,42 @@ impl JetStreamClient {
         self.look_up(account, servers.here.len(), stores).await
     }
 
-    /// All servers, by name. Each says how many it knows of.
+    /// All servers, by name. Each says how many others its cluster has.
+    ///
+    /// `$SYS.REQ.SERVER.PING` would be asked more cheaply, but servers answer it once a second.
     pub(super) async fn servers(&self) -> Result<Servers, ClaimsError> {
-        #[derive(Deserialize)]
-        struct Pong {
-            server: ServerIdentity,
-            #[serde(default)]
-            statsz: Stats,
-        }
-        #[derive(Default, Deserialize)]
-        struct Stats {
-            #[serde(default)]
-            active_servers: usize,
-            #[serde(default)]
-            routes: Vec<Route>,
-        }
-        #[derive(Deserialize)]
-        struct Route {
-            #[serde(default)]
-            name: String,
-        }
-        impl Stats {
-            /// A server counts others only when it has heard of them, which it has not for the first
-            /// seconds; it knows to whom it has routes, of which there are several to each.
-            fn known(&self) -> usize {
-                let names: BTreeSet<_> = self.routes.iter().map(|route| &route.name).collect();
-                self.active_servers.max(names.len() + 1)
-            }
-        }
         const DOING: &str = "asking who is there";
-        let known = |found: &[Bytes]| {
-            let known = found.iter().filter_map(|answer| {
-                let pong: Pong = serde_json::from_slice(answer).ok()?;
-                Some(pong.statsz.known())
-            });
-            known.max().unwrap_or_default()
+        let read_all = |found: &[Bytes]| -> Result<Vec<Answer<Varz>>, JetStreamError> {
+            found.iter().map(|answer| read(DOING, answer)).collect()
         };
-        let is_all = |found: &[Bytes]| (1..=found.len()).contains(&known(found));
-        let subject = "$SYS.REQ.SERVER.PING";
-        let found = self.gather(DOING, subject, Bytes::new(), GAP, is_all).await;
-        let found = match found {
+        let wait = |found: &[Bytes]| {
+            let all = read_all(found).unwrap_or_default();
+            let is_single = all.iter().all(Answer::<Varz>::is_single);
+            match known(&all) > found.len() {
+                true => GAP,
+                false if is_single => Duration::ZERO,
+                // While a server comes back the others do not all know of it, and of other clusters
+                // nobody says how many servers they have.
+                false => QUIET,
+            }
+        };
+        let subject = "$SYS.REQ.SERVER.PING.VARZ";
+        let found = match self.bare_answers(DOING, subject, wait).await {
             Err(JetStreamError::NobodyListens { .. }) => return Err(ClaimsError::NotSystemUser),
-            found => found?,
+            found => read_all(&found?)?,
         };
-        let mut here = Vec::new();
-        for answer in &found {
-            here.push(read::<Pong>(DOING, answer)?.server);
+        let missing = known(&found).saturating_sub(found.len());
+        let mut servers = Servers {
+            missing,
+            ..Servers::default()
+        };
+        for answer in found {
+            let operators = answer.data.map(Varz::operators).unwrap_or_default();
+            servers.here.push(answer.server.clone());
+            servers.operators.push((answer.server, operators));
         }
-        here.sort();
-        let missing = known(&found).saturating_sub(here.len());
-        Ok(Servers { here, missing })
+        servers.here.sort();
+        Ok(servers)
     }
 
     /// The servers that store accounts, with the accounts.
@@ -224,15 +267,11 @@ impl JetStreamClient {
             }
             found => found?,
         };
-        let mut stores: Vec<_> = found
-            .into_iter()
-            .map(|answer| ServerAccounts {
-                server: answer.server,
-                accounts: answer.data.unwrap_or_default(),
-            })
-            .collect();
-        stores.sort_by(|one, other| one.server.cmp(&other.server));
-        Ok(stores)
+        let stores = found.into_iter().map(|answer| ServerAccounts {
+            server: answer.server,
+            accounts: answer.data.unwrap_or_default(),
+        });
+        Ok(stores.collect())
     }
 
     /// As [`look_up_claims`](Self::look_up_claims), where it is known how many servers there are, and
@@ -256,8 +295,7 @@ impl JetStreamClient {
         let mut looked_up = LookedUp::default();
         if stores > 0 {
             let subject = format!("$SYS.REQ.ACCOUNT.{account}.CLAIMS.LOOKUP");
-            let is_all = |found: &[Bytes]| found.len() >= stores;
-            let found = self.gather(DOING, &subject, Bytes::new(), GAP, is_all);
+            let found = self.bare_answers(DOING, &subject, |found| gap(found.len() < stores));
             let mut tokens: BTreeMap<String, usize> = BTreeMap::new();
             for answer in found.await? {
                 match str::from_utf8(&answer) {
@@ -289,32 +327,7 @@ impl JetStreamClient {
         Ok(looked_up)
     }
 
-    /// The operators that each server was started with.
-    pub(super) async fn operators(
-        &self,
-        servers: usize,
-    ) -> Result<Vec<(ServerIdentity, Vec<Claims<OperatorClaims>>)>, ClaimsError> {
-        #[derive(Deserialize)]
-        struct Varz {
-            #[serde(default)]
-            trusted_operators_jwt: Vec<String>,
-        }
-        let subject = "$SYS.REQ.SERVER.PING.VARZ";
-        let doing = "asking for operators";
-        let found = self.answers_of::<Varz>(doing, subject, Bytes::new(), servers);
-        let operator = |text: &String| {
-            let token = Token::read(creds::token_in(text));
-            token.and_then(|token| token.claims()).ok()
-        };
-        let operators = |answer: Answer<Varz>| {
-            let tokens = answer.data.map(|data| data.trusted_operators_jwt);
-            let tokens = tokens.unwrap_or_default();
-            (answer.server, tokens.iter().filter_map(operator).collect())
-        };
-        Ok(found.await?.into_iter().map(operators).collect())
-    }
-
-    /// What so many servers answer, if they all do.
+    /// What so many servers answer, if they all do, by name.
     pub(super) async fn answers_of<T: DeserializeOwned>(
         &self,
         doing: &'static str,
@@ -322,10 +335,45 @@ impl JetStreamClient {
         body: Bytes,
         servers: usize,
     ) -> Result<Vec<Answer<T>>, JetStreamError> {
-        let is_all = |found: &[Bytes]| found.len() >= servers;
-        let found = self.gather(doing, subject, body, GAP, is_all).await?;
-        found.iter().map(|answer| read(doing, answer)).collect()
+        let mut answers = BTreeMap::new();
+        for _ in 0..ATTEMPTS {
+            let wait = |found: &[Bytes]| gap(found.len() < servers);
+            let found = self.gather(doing, subject, body.clone(), wait).await;
+            for answer in found? {
+                let answer: Answer<T> = read(doing, &answer)?;
+                answers.insert(answer.server.clone(), answer);
+            }
+            if answers.len() >= servers {
+                break;
+            }
+        }
+        Ok(answers.into_values().collect())
     }
+
+    /// What servers answer that do not say who they are; `wait` as in [`gather`](Self::gather).
+    async fn bare_answers(
+        &self,
+        doing: &'static str,
+        subject: &str,
+        wait: impl Fn(&[Bytes]) -> Duration + Send + Sync,
+    ) -> Result<Vec<Bytes>, JetStreamError> {
+        let mut most = Vec::new();
+        for _ in 0..ATTEMPTS {
+            let found = self.gather(doing, subject, Bytes::new(), &wait).await?;
+            if found.len() > most.len() {
+                most = found;
+            }
+            if wait(&most) < GAP {
+                break;
+            }
+        }
+        Ok(most)
+    }
+}
+
+/// How long a further answer is waited for.
+fn gap(are_more: bool) -> Duration {
+    if are_more { GAP } else { Duration::ZERO }
 }
 
 fn read<T: DeserializeOwned>(doing: &'static str, answer: &Bytes) -> Result<T, JetStreamError> {

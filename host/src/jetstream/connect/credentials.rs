@@ -1,10 +1,10 @@
 //! What a login says to a server: read anew for each connection, and forgotten behind it.
 
 use async_nats::Auth;
+use cim_core::creds::{Creds, CredsError};
+use cim_core::jwt::{Claims, Token, UserClaims};
+use cim_core::nkey::{KeyKind, NkeyError, Seed};
 use cim_core::time::Timestamp;
-use data_encoding::BASE64URL_NOPAD;
-use nkeys::{KeyPair, KeyPairType};
-use serde::Deserialize;
 
 use super::super::options::{Login, Source};
 use super::error::ConnectError;
@@ -16,17 +16,8 @@ pub(super) enum Credentials {
     None,
     Password { user: String, password: Secret },
     Token(Secret),
-    Keys { jwt: Option<Secret>, seed: Secret },
-}
-
-/// The claims of a user's JWT that concern us.
-#[derive(Deserialize)]
-struct Claims {
-    /// The user's public key.
-    sub: String,
-    /// Seconds since 1970; 0 or none for ever.
-    #[serde(default)]
-    exp: u64,
+    Creds(Creds),
+    Nkey(Seed),
 }
 
 impl Credentials {
@@ -41,24 +32,9 @@ impl Credentials {
             Login::Token(token) => Ok(Self::Token(token.clone())),
             Login::Creds(source) => {
                 let text = text(source, login)?;
-                let invalid = |why| invalid(login, why);
-                let mut parts = decorated(text.expose());
-                let (Some(jwt), Some(seed)) = (parts.next(), parts.next()) else {
-                    return Err(invalid(
-                        "expected a JWT and a seed, each between a line `-----BEGIN …` and a \
-                         line `------END …`",
-                    ));
-                };
-                let pair = pair(seed).map_err(&invalid)?;
-                let claims = claims(jwt)
-                    .ok_or_else(|| invalid("the text at the place of the JWT is none"))?;
-                if claims.sub != pair.public_key() {
-                    return Err(invalid("the seed is of another user than the JWT"));
-                }
-                Ok(Self::Keys {
-                    jwt: Some(jwt.into()),
-                    seed: seed.into(),
-                })
+                let creds = Creds::read(text.expose());
+                let creds = creds.map_err(|error| invalid(login, creds_fault(&error)))?;
+                Ok(Self::Creds(creds))
             }
             Login::Nkey(source) => {
                 let text = text(source, login)?;
@@ -67,11 +43,8 @@ impl Credentials {
                 let seed = seed
                     .next()
                     .ok_or_else(|| invalid(login, "expected a line with a seed"))?;
-                pair(seed).map_err(|why| invalid(login, why))?;
-                Ok(Self::Keys {
-                    jwt: None,
-                    seed: seed.into(),
-                })
+                let seed = user_seed(seed).map_err(|why| invalid(login, why))?;
+                Ok(Self::Nkey(seed))
             }
         }
     }
@@ -86,14 +59,13 @@ impl Credentials {
                 auth.password = Some(password.expose().to_owned());
             }
             Self::Token(token) => auth.token = Some(token.expose().to_owned()),
-            Self::Keys { jwt, seed } => {
-                let pair = pair(seed.expose()).expect("the seed was checked when it was read");
-                let signature = pair.sign(nonce).expect("a pair from a seed can sign");
-                auth.signature = Some(signature);
-                match jwt {
-                    Some(jwt) => auth.jwt = Some(jwt.expose().to_owned()),
-                    None => auth.nkey = Some(pair.public_key()),
-                }
+            Self::Creds(creds) => {
+                auth.signature = Some(signature(creds.seed(), nonce));
+                auth.jwt = Some(creds.token().to_owned());
+            }
+            Self::Nkey(seed) => {
+                auth.signature = Some(signature(seed, nonce));
+                auth.nkey = Some(seed.public_key().to_string());
             }
         }
         auth
@@ -101,10 +73,11 @@ impl Credentials {
 
     /// When it ends, if it has.
     pub(super) fn expired(&self, now: Timestamp) -> Option<Timestamp> {
-        let Self::Keys { jwt: Some(jwt), .. } = self else {
+        let Self::Creds(creds) = self else {
             return None;
         };
-        let seconds = claims(jwt.expose())?.exp;
+        let claims: Claims<UserClaims> = Token::read(creds.token()).ok()?.claims().ok()?;
+        let seconds = u64::try_from(claims.expires).ok()?;
         let end = Timestamp::from_micros(seconds.checked_mul(1_000_000)?).ok()?;
         (seconds != 0 && end <= now).then_some(end)
     }
@@ -130,33 +103,38 @@ fn invalid(login: &Login, why: &'static str) -> ConnectError {
     }
 }
 
-/// The lines that stand each between two lines of dashes.
-fn decorated(text: &str) -> impl Iterator<Item = &str> {
-    let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
-    std::iter::from_fn(move || {
-        lines.find(|line| line.starts_with("---"))?;
-        let part = lines.next()?;
-        lines.find(|line| line.starts_with("---"))?;
-        Some(part)
-    })
-}
-
-/// The pair of a user's seed.
-fn pair(seed: &str) -> Result<KeyPair, &'static str> {
-    // The library takes seeds of unknown kinds for an operator's.
-    let pair = KeyPair::from_seed(seed).map_err(|_| "the text at the place of the seed is none")?;
-    if seed.starts_with("SU") && pair.key_pair_type() == KeyPairType::User {
-        Ok(pair)
-    } else {
-        Err("expected the seed of a user, which begins with `SU`")
+fn creds_fault(error: &CredsError) -> &'static str {
+    match error {
+        CredsError::Token(_) => "the text at the place of the JWT is none",
+        CredsError::Seed(error) => seed_fault(error),
+        CredsError::AnotherUser { .. } => "the seed is of another user than the JWT",
+        CredsError::Missing { .. } | _ => {
+            "expected a JWT and a seed, each between a line `-----BEGIN …` and a line `------END …`"
+        }
     }
 }
 
-/// Reads claims without checking who signed them: that is the server's matter.
-fn claims(jwt: &str) -> Option<Claims> {
-    let payload = jwt.split('.').nth(1)?;
-    let payload = BASE64URL_NOPAD.decode(payload.as_bytes()).ok()?;
-    serde_json::from_slice(&payload).ok()
+fn seed_fault(error: &NkeyError) -> &'static str {
+    match error {
+        NkeyError::Kind { .. } => "expected the seed of a user, which begins with `SU`",
+        _ => "the text at the place of the seed is none",
+    }
+}
+
+fn user_seed(text: &str) -> Result<Seed, &'static str> {
+    let seed = Seed::parse(text).map_err(|error| seed_fault(&error))?;
+    match seed.kind() {
+        KeyKind::User => Ok(seed),
+        found => Err(seed_fault(&NkeyError::Kind {
+            expected: KeyKind::User.name(),
+            found,
+        })),
+    }
+}
+
+fn signature(seed: &Seed, nonce: &[u8]) -> Vec<u8> {
+    let signed = seed.sign(nonce).expect("seeds of users sign");
+    signed.to_vec()
 }
 
 /// The length of a seed in base32.
@@ -166,13 +144,15 @@ const SEED: usize = 58;
 mod tests {
     use super::*;
 
-    /// A pair that is used nowhere else.
-    fn user() -> KeyPair {
-        KeyPair::new_from_raw(KeyPairType::User, [7; 32]).expect("32 bytes")
+    fn seed(kind: KeyKind) -> Seed {
+        Seed::new(kind, [7; 32])
     }
 
-    fn jwt(claims: &str) -> String {
-        format!("e30.{}.e30", BASE64URL_NOPAD.encode(claims.as_bytes()))
+    fn jwt(user: &Seed, expires: i64) -> String {
+        let mut claims = Claims::new(user.public_key(), "me", UserClaims::default());
+        claims.expires = expires;
+        let signed = claims.sign(&seed(KeyKind::Account), Timestamp::default());
+        signed.expect("accounts sign users")
     }
 
     fn creds(jwt: &str, seed: &str) -> Login {
@@ -188,35 +168,42 @@ mod tests {
 
     #[test]
     fn creds_sign_the_nonce() {
-        let (pair, seed) = (user(), user().seed().expect("a seed"));
-        let jwt = jwt(&format!(r#"{{"sub":"{}"}}"#, pair.public_key()));
+        let user = seed(KeyKind::User);
+        let (jwt, seed) = (jwt(&user, 0), user.expose());
         let credentials = Credentials::read(&creds(&jwt, &seed)).expect("valid");
         let auth = credentials.auth(b"nonce");
         let signature = auth.signature.expect("it is signed");
-        assert!(pair.verify(b"nonce", &signature).is_ok());
+        assert_eq!(user.public_key().verify(b"nonce", &signature), Ok(()));
         assert_eq!((auth.jwt, auth.nkey), (Some(jwt), None));
-        assert!(!format!("{credentials:?}").contains(&seed));
+        assert!(!format!("{credentials:?}").contains(&seed[2..]));
     }
 
     #[test]
     fn an_nkey_stands_alone_or_between_dashes() {
-        let seed = user().seed().expect("a seed");
+        let user = seed(KeyKind::User);
+        let seed = user.expose();
         for text in [
-            format!("{seed}\n"),
-            format!("-----BEGIN USER NKEY SEED-----\n{seed}\n------END USER NKEY SEED------\n"),
+            format!("{}\n", *seed),
+            format!(
+                "-----BEGIN USER NKEY SEED-----\n{}\n------END USER NKEY SEED------\n",
+                *seed
+            ),
         ] {
             let login = Login::Nkey(Source::Text(text.into()));
-            let auth = Credentials::read(&login).expect("valid").auth(b"nonce");
-            assert_eq!(auth.nkey, Some(user().public_key()));
+            let credentials = Credentials::read(&login).expect("valid");
+            let auth = credentials.auth(b"nonce");
+            assert_eq!(auth.nkey, Some(user.public_key().to_string()));
+            assert!(!format!("{credentials:?}").contains(&seed[2..]));
         }
     }
 
     #[test]
     fn faults_say_what_was_expected_and_show_nothing() {
-        let seed = user().seed().expect("a seed");
-        let account = KeyPair::new_from_raw(KeyPairType::Account, [7; 32]).expect("32 bytes");
-        let account = account.seed().expect("a seed");
-        let other = jwt(r#"{"sub":"UOTHER"}"#);
+        let user = seed(KeyKind::User);
+        let (own, seed) = (jwt(&user, 0), user.expose());
+        let account = self::seed(KeyKind::Account).expose();
+        let other = jwt(&Seed::new(KeyKind::User, [8; 32]), 0);
+        let forged = format!("{}A", &own[..own.len() - 1]);
         let nkey = |text: &str| Login::Nkey(Source::Text(text.into()));
         for (login, expect) in [
             (
@@ -228,11 +215,15 @@ mod tests {
                 "the creds: the text at the place of the JWT is none",
             ),
             (
+                creds(&forged, &seed),
+                "the creds: the text at the place of the JWT is none",
+            ),
+            (
                 creds(&other, &seed),
                 "the creds: the seed is of another user than the JWT",
             ),
             (
-                creds(&other, &account),
+                creds(&own, &account),
                 "the creds: expected the seed of a user, which begins with `SU`",
             ),
             (
@@ -264,17 +255,16 @@ mod tests {
 
     #[test]
     fn an_end_that_has_passed_is_told() {
-        let seed = user().seed().expect("a seed");
-        let expired = |exp: &str| {
-            let claims = format!(r#"{{"sub":"{}"{exp}}}"#, user().public_key());
-            let login = creds(&jwt(&claims), &seed);
+        let user = seed(KeyKind::User);
+        let expired = |end: i64| {
+            let login = creds(&jwt(&user, end), &user.expose());
             let now = Timestamp::from_micros(2_000_000).expect("a time");
             let end = Credentials::read(&login).expect("valid").expired(now);
             end.map(Timestamp::micros)
         };
-        assert_eq!(expired(r#","exp":1"#), Some(1_000_000));
-        assert_eq!(expired(r#","exp":2"#), Some(2_000_000));
-        for lasting in [r#","exp":3"#, r#","exp":0"#, ""] {
+        assert_eq!(expired(1), Some(1_000_000));
+        assert_eq!(expired(2), Some(2_000_000));
+        for lasting in [3, 0, -1] {
             assert_eq!(expired(lasting), None);
         }
     }
