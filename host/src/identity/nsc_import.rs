@@ -11,7 +11,7 @@ use cim_core::jwt::{
     AccountClaims, Body, Claims, Finding, Level, Scope, ServerVersion, Trust, UserClaims,
     UserLimits,
 };
-use cim_core::nkey::{KeyKind, PublicKey};
+use cim_core::nkey::{KeyKind, PublicKey, without_seeds};
 use cim_core::time::Timestamp;
 
 use super::draft::{Draft, check_free};
@@ -310,7 +310,7 @@ impl Importer<'_, '_> {
                 | IdentityError::Unsigned { .. }),
             ) => {
                 self.problems.push(NscProblem {
-                    whose: whose.to_owned(),
+                    whose: without_seeds(whose).into_owned(),
                     source: Box::new(error),
                 });
                 Ok(false)
@@ -340,7 +340,7 @@ impl Importer<'_, '_> {
         let findings: Vec<Finding> = found.into_iter().filter(Finding::is_refused).collect();
         if !findings.is_empty() {
             self.problems.push(NscProblem {
-                whose: whose.to_owned(),
+                whose: without_seeds(whose).into_owned(),
                 source: Box::new(Refusal::Claims { findings }.into()),
             });
         }

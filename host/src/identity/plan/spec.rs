@@ -11,6 +11,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use cim_core::domain::keys::Refusal;
+use cim_core::nkey::without_seeds;
 use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, MapAccess, Visitor};
@@ -138,7 +139,7 @@ impl Spec {
             path: self.path.clone(),
             line,
             column,
-            what,
+            what: without_seeds(&what).into_owned(),
             source: Box::new(source),
         }
     }
@@ -150,7 +151,8 @@ fn invalid(path: &Path, text: &str, at: usize, why: String) -> SpecError {
         path: path.to_owned(),
         line,
         column,
-        why,
+        // Somebody may have put a seed there.
+        why: without_seeds(&why).into_owned(),
     }
 }
 

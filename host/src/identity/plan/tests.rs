@@ -371,6 +371,23 @@ fn faults_of_the_file_are_named_with_their_place() {
     );
 }
 
+#[test]
+fn a_seed_in_the_file_is_not_shown() {
+    let seed = cim_core::nkey::Seed::new(cim_core::nkey::KeyKind::Account, [1; 32]).expose();
+    for text in [
+        format!("operator = \"a\"\n{} = 1", &*seed),
+        format!(
+            "operator = \"a\"\naccount.b.jetstream.disk = \"{}\"",
+            &*seed
+        ),
+        format!("operator = \"a\"\naccount.b.user.c.role = \"{}\"", &*seed),
+    ] {
+        let error = Spec::parse(&text, "a.toml").expect_err("refused");
+        let shown = format!("{error} {error:?}");
+        assert!(!shown.contains(&seed[2..]), "{shown}");
+    }
+}
+
 #[tokio::test]
 async fn what_cannot_be_is_refused_with_its_place_and_nothing_happens() {
     let mut identities = identities().await;
