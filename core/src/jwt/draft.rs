@@ -33,6 +33,25 @@ impl<B: Body> Claims<B> {
         Self::of_fields(subject, name, fields)
     }
 
+    /// Lays fields over claims, as [`draft`](Self::draft) lays them over those without limits.
+    ///
+    /// # Errors
+    ///
+    /// As [`draft`](Self::draft).
+    pub fn draft_over(
+        body: B,
+        subject: PublicKey,
+        name: &str,
+        fields: Map<String, Value>,
+    ) -> Result<Self, IssueError> {
+        let mut laid = serde_json::to_value(body).expect("keys are texts");
+        lay(lenient::fields(fields), &mut laid);
+        let Value::Object(laid) = laid else {
+            unreachable!("claims are objects")
+        };
+        Self::of_fields(subject, name, laid)
+    }
+
     fn of_fields(
         subject: PublicKey,
         name: &str,
@@ -80,6 +99,22 @@ impl Claims<UserClaims> {
             }]));
         }
         Self::of_fields(subject, name, fields)
+    }
+}
+
+/// Lays fields over others, those of objects one by one.
+fn lay(fields: Map<String, Value>, under: &mut Value) {
+    let Value::Object(under) = under else {
+        *under = Value::Object(fields);
+        return;
+    };
+    for (name, value) in fields {
+        match (value, under.get_mut(&name)) {
+            (Value::Object(fields), Some(under)) => lay(fields, under),
+            (value, _) => {
+                under.insert(name, value);
+            }
+        }
     }
 }
 

@@ -49,7 +49,7 @@ pub struct Change {
 impl Change {
     /// Whether nothing is to be done.
     pub fn is_empty(&self) -> bool {
-        self.events.is_empty()
+        self.events.is_empty() && self.seeds.is_empty()
     }
 
     /// What would happen: the aggregate and the event, in order.
@@ -268,6 +268,43 @@ impl<'a> Draft<'a> {
         self.user(user, UserCommand::SetLimits(Box::new(limits)))
     }
 
+    /// Lets another role say what a user may do, or none, once its token is issued anew. With a role,
+    /// `limits` are [`UserLimits::none`].
+    ///
+    /// # Errors
+    ///
+    /// [`IdentityError::Refused`].
+    pub fn set_role(
+        &mut self,
+        user: PublicKey,
+        role: Option<&str>,
+        limits: UserLimits,
+    ) -> Result<(), IdentityError> {
+        let entry = self.directory.users.get(&user);
+        let account = entry.and_then(|entry| entry.state.account);
+        let account = account.ok_or(Refusal::Absent { what: "user" })?;
+        let entry = self.directory.accounts.get(&account);
+        let reference = entry
+            .ok_or(Refusal::Absent { what: "account" })?
+            .state
+            .reference()?;
+        let set = UserCommand::SetRole {
+            account: reference,
+            role: role.map(str::to_owned),
+            limits: Box::new(limits),
+        };
+        self.user(user, set)
+    }
+
+    /// Gives a user other tags, once its token is issued anew.
+    ///
+    /// # Errors
+    ///
+    /// [`IdentityError::Refused`].
+    pub fn set_tags(&mut self, user: PublicKey, tags: Vec<String>) -> Result<(), IdentityError> {
+        self.user(user, UserCommand::SetTags(tags))
+    }
+
     /// Lets an account's token say something else; its signing keys and revocations stay.
     ///
     /// # Errors
@@ -304,14 +341,25 @@ impl<'a> Draft<'a> {
         holder: PublicKey,
         role: Option<(&str, UserLimits)>,
     ) -> Result<PublicKey, IdentityError> {
+        let scope = role.map(|(role, limits)| Scope::new("", role, limits));
+        self.add_key(holder, scope)
+    }
+
+    /// The same with a whole scope, whose key is the new one.
+    pub(super) fn add_key(
+        &mut self,
+        holder: PublicKey,
+        scope: Option<Scope>,
+    ) -> Result<PublicKey, IdentityError> {
         let key = self.generate(holder.kind());
         if holder.kind() == KeyKind::Operator {
             self.operator(holder, OperatorCommand::AddSigningKey { key })?;
         } else {
-            let signing_key = match role {
+            let signing_key = match scope {
                 None => SigningKey::Plain(key.to_string()),
-                Some((role, limits)) => {
-                    SigningKey::Scoped(Box::new(Scope::new(key.as_str(), role, limits)))
+                Some(mut scope) => {
+                    scope.key = key.to_string();
+                    SigningKey::Scoped(Box::new(scope))
                 }
             };
             self.account(holder, AccountCommand::AddSigningKey(signing_key))?;
@@ -328,20 +376,17 @@ impl<'a> Draft<'a> {
     /// [`IdentityError::Refused`].
     pub fn rotate_signing_key(&mut self, key: PublicKey) -> Result<PublicKey, IdentityError> {
         let holder = self.directory.key(key).signer()?.holder;
-        let role = match self.directory.accounts.get(&holder) {
+        let scope = match self.directory.accounts.get(&holder) {
             None => None,
             Some(entry) => {
                 let known = entry.state.signing_key(key);
-                let known = known.ok_or(Refusal::NotSigningKey { key })?;
                 known
+                    .ok_or(Refusal::NotSigningKey { key })?
                     .scope()
-                    .map(|scope| (scope.role.clone(), scope.template.clone()))
+                    .cloned()
             }
         };
-        let role = role
-            .as_ref()
-            .map(|(role, limits)| (role.as_str(), limits.clone()));
-        let successor = self.add_signing_key(holder, role)?;
+        let successor = self.add_key(holder, scope)?;
         self.key(key, KeyCommand::Rotate { successor })?;
         Ok(successor)
     }
@@ -465,6 +510,28 @@ impl<'a> Draft<'a> {
         self.key(key, KeyCommand::Generate(KeyFacts { key, role, holder }))
     }
 
+    /// Takes a seed that was made elsewhere, unless it is kept already, and says whether it did.
+    pub(super) fn keep_seed(&mut self, seed: &Seed) -> bool {
+        let key = seed.public_key();
+        let is_new = !self.has_seed(key);
+        if is_new {
+            self.change.seeds.push(copy(seed));
+        }
+        is_new
+    }
+
+    /// Whether the seed of a key is kept, or will be.
+    pub(super) fn has_seed(&self, key: PublicKey) -> bool {
+        let mut kept = self.keystore.entries().into_iter();
+        let mut new = self.change.seeds.iter();
+        kept.any(|entry| entry.key == key) || new.any(|seed| seed.public_key() == key)
+    }
+
+    /// When all this is decided.
+    pub(super) fn now(&self) -> Timestamp {
+        self.now
+    }
+
     pub(super) fn signing(&self) -> Signing<'_, Self> {
         Signing {
             directory: &self.directory,
@@ -493,7 +560,9 @@ impl<'a> Draft<'a> {
         command: AccountCommand,
     ) -> Result<(), IdentityError> {
         let operator = match &command {
-            AccountCommand::Create { operator, .. } => Some(operator.key()),
+            AccountCommand::Create { operator, .. } | AccountCommand::Import { operator, .. } => {
+                Some(operator.key())
+            }
             _ => self
                 .directory
                 .accounts
@@ -571,7 +640,7 @@ fn holds_seed(body: &[u8]) -> bool {
 }
 
 /// Refuses a name that one of several has.
-fn check_free<'a>(
+pub(super) fn check_free<'a>(
     name: &str,
     mut named: impl Iterator<Item = (PublicKey, &'a str)>,
 ) -> Result<(), IdentityError> {

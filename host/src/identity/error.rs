@@ -12,6 +12,7 @@ use cim_core::nkey::PublicKey;
 use uuid::Uuid;
 
 use super::keystore::KeystoreError;
+use super::plan::SpecError;
 use crate::store::StoreError;
 
 /// Why something about identities was not done. Unless it says otherwise, nothing has changed.
@@ -52,6 +53,13 @@ pub enum IdentityError {
     Issue(IssueError),
     /// A token and a seed make no creds.
     Creds(CredsError),
+    /// Some of what `nsc` has made cannot be taken.
+    NscRefused {
+        /// What, and why; at least one thing.
+        problems: Vec<NscProblem>,
+    },
+    /// A description of identities cannot be followed.
+    Spec(SpecError),
     /// The keystore belongs to another event store.
     AnotherStore {
         /// The id of the event store.
@@ -76,6 +84,21 @@ pub enum IdentityError {
     },
 }
 
+/// What of `nsc` cannot be taken.
+#[derive(Debug)]
+pub struct NscProblem {
+    /// What, ``account `orders` ``.
+    pub whose: String,
+    /// Why.
+    pub source: Box<IdentityError>,
+}
+
+impl fmt::Display for NscProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.whose, self.source)
+    }
+}
+
 impl IdentityError {
     /// The stable code of this fault.
     pub fn code(&self) -> &'static str {
@@ -88,6 +111,8 @@ impl IdentityError {
             Self::Unsigned { .. } => "claims-refused",
             Self::Issue(error) => error.code(),
             Self::Creds(error) => error.code(),
+            Self::NscRefused { .. } => "nsc-refused",
+            Self::Spec(error) => error.code(),
             Self::AnotherStore { .. } => "keystore-of-another-store",
             Self::Keystore(error) => error.code(),
             Self::Store(error) => error.code(),
@@ -124,6 +149,15 @@ impl fmt::Display for IdentityError {
             }
             Self::Issue(error) => error.fmt(f),
             Self::Creds(error) => error.fmt(f),
+            Self::NscRefused { problems } => {
+                f.write_str("nothing of nsc was taken: ")?;
+                for (index, problem) in problems.iter().enumerate() {
+                    let separator = if index == 0 { "" } else { "; " };
+                    write!(f, "{separator}{problem}")?;
+                }
+                Ok(())
+            }
+            Self::Spec(error) => error.fmt(f),
             Self::AnotherStore { store, keystore } => write!(
                 f,
                 "the keystore belongs to the event store `{keystore}`, this is `{store}`"
@@ -158,6 +192,7 @@ impl Error for IdentityError {
             Self::Lookup(error) => error.source(),
             Self::Issue(error) => error.source(),
             Self::Creds(error) => error.source(),
+            Self::Spec(error) => error.source(),
             Self::Keystore(error) => error.source(),
             Self::Store(error) => error.source(),
             Self::Append(error) => error.source(),
@@ -167,6 +202,7 @@ impl Error for IdentityError {
             | Self::SeedInText { .. }
             | Self::NoSeed { .. }
             | Self::Unsigned { .. }
+            | Self::NscRefused { .. }
             | Self::AnotherStore { .. }
             | Self::Contended { .. } => None,
         }
@@ -189,6 +225,7 @@ from!(
     Issue(IssueError),
     Creds(CredsError),
     Keystore(KeystoreError),
+    Spec(SpecError),
     Store(StoreError),
     Append(AppendError),
     Broken(ChainError),

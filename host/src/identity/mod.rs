@@ -2,7 +2,8 @@
 //!
 //! In reading order: [`keystore`] (the seeds, durable before the events that name them) ·
 //! [`Identities`] (all of one event store; a change is decided on a [`Draft`]) · [`server_config`] (what
-//! nats-server runs with) · [`nsc`] (reads what that tool has made).
+//! nats-server runs with) · [`plan`] (a description in a file, and the way there) · [`nsc`] (reads what
+//! that tool has made; [`Draft::import_nsc`] takes it).
 
 mod draft;
 mod error;
@@ -10,13 +11,16 @@ mod files;
 mod identities;
 pub mod keystore;
 pub mod nsc;
+mod nsc_import;
+pub mod plan;
 pub mod server_config;
 mod signing;
 #[cfg(test)]
 mod tests;
 
 pub use draft::{Change, Draft};
-pub use error::IdentityError;
+pub use error::{IdentityError, NscProblem};
 pub(crate) use files::write_private;
 pub use identities::{Identities, namespace_beside};
+pub use nsc_import::{NscImport, NscItem};
 pub use signing::token_sha256;

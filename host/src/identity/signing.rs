@@ -33,7 +33,7 @@ impl<'a, S: Seeds> Signing<'a, S> {
         let state = self.operator(operator)?;
         let mut claims = self.operator_claims(operator)?;
         let seed = self.first_seed(&[operator], || format!("the operator `{}`", state.name))?;
-        let at = second(state.issued_at);
+        let at = second(state.issued_at)?;
         Ok(claims.issue(&seed, at, ServerVersion::default())?)
     }
 
@@ -49,7 +49,7 @@ impl<'a, S: Seeds> Signing<'a, S> {
         }
         let seed = self.first_seed(&signers, || format!("the account `{}`", state.name))?;
         // Whatever changes of the operator may change who signs.
-        let at = second(state.issued_at.max(operator.issued_at));
+        let at = second(state.issued_at.max(operator.issued_at))?;
         Ok(claims.issue(&seed, at, ServerVersion::default())?)
     }
 
@@ -79,8 +79,10 @@ impl<'a, S: Seeds> Signing<'a, S> {
         let mut claims = state
             .claims(signer.public_key(), expires)
             .ok_or(Refusal::Absent { what: "user" })?;
-        let issued_at = state.next_issue(now).max(account.revoked_until(user) + 1);
-        let token = claims.issue(&signer, second(issued_at), ServerVersion::default())?;
+        let revoked_until = account.revoked_until(user);
+        let issued_at = state.next_issue(now).max(revoked_until.saturating_add(1));
+        let at = second(issued_at)?;
+        let token = claims.issue(&signer, at, ServerVersion::default())?;
         self.check_login(&token, account, &operator, now, what)?;
         let issued = Issued {
             token_sha256: token_sha256(&token),
@@ -211,10 +213,19 @@ pub fn token_sha256(token: &str) -> String {
     data_encoding::HEXLOWER.encode(&Sha256::digest(token))
 }
 
-fn second(second: i64) -> Timestamp {
-    u64::try_from(second)
+/// The time of a second. One that no calendar has comes from a revocation that was made elsewhere.
+fn second(second: i64) -> Result<Timestamp, IdentityError> {
+    let micros = u64::try_from(second)
         .ok()
-        .and_then(|second| second.checked_mul(1_000_000))
-        .and_then(|micros| Timestamp::from_micros(micros).ok())
-        .expect("seconds of tokens follow from times")
+        .and_then(|second| second.checked_mul(1_000_000));
+    let at = micros.and_then(|micros| Timestamp::from_micros(micros).ok());
+    at.ok_or_else(|| IdentityError::Unsigned {
+        what: "a token of this time".to_owned(),
+        findings: vec![Finding {
+            level: Level::Error,
+            code: "time-unknown",
+            path: "iat".to_owned(),
+            text: format!("it would be signed at the second {second}, behind all years"),
+        }],
+    })
 }

@@ -44,6 +44,22 @@ pub enum AccountEvent {
         /// The second of its token.
         issued_at: i64,
     },
+    /// It was made elsewhere, and is kept here from now on.
+    AccountImported {
+        /// Its identity key.
+        account: PublicKey,
+        /// A name for people.
+        name: String,
+        /// Who vouches for it.
+        operator: PublicKey,
+        /// What its token says, with signing keys and revocations.
+        claims: Box<AccountClaims>,
+        /// Words that templates of roles use, `team:blue`.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        tags: Vec<String>,
+        /// The second of its token, behind the one that it was imported with.
+        issued_at: i64,
+    },
     /// Another key may sign users.
     SigningKeyAdded {
         /// The key, and what all users may do that it signs, if it has a role.
@@ -107,6 +123,21 @@ pub enum AccountCommand {
         /// What its token is to say. Signing keys and revocations in it are passed over.
         claims: Box<AccountClaims>,
     },
+    /// Take one that was made elsewhere.
+    Import {
+        /// Its identity key.
+        account: PublicKey,
+        /// A name for people.
+        name: String,
+        /// Who vouches for it.
+        operator: OperatorRef,
+        /// What its token says, with signing keys and revocations.
+        claims: Box<AccountClaims>,
+        /// Words that templates of roles use.
+        tags: Vec<String>,
+        /// The second of its token. Ours are later.
+        issued_at: i64,
+    },
     /// Let another key sign users, with a role or without.
     AddSigningKey(SigningKey),
     /// Let a key not sign users any more, and throw out whom it has signed.
@@ -146,6 +177,8 @@ pub struct AccountState {
     pub pushed: BTreeMap<String, Push>,
     /// The second of its last change; its token is signed then, or later if the operator changes.
     pub issued_at: i64,
+    /// Words that templates of roles use.
+    pub tags: Vec<String>,
     claims: AccountClaims,
 }
 
@@ -189,7 +222,9 @@ impl AccountState {
             revocations: self.revocations.clone(),
             ..self.claims.clone()
         };
-        Some(Claims::new(self.account?, &self.name, body))
+        let mut claims = Claims::new(self.account?, &self.name, body);
+        claims.tags.clone_from(&self.tags);
+        Some(claims)
     }
 
     /// What may be set of its token: all but signing keys and revocations.
@@ -245,6 +280,23 @@ impl Aggregate for Account {
                 state.name.clone_from(name);
                 state.operator = Some(*operator);
                 state.claims = (**claims).clone();
+                issued_at
+            }
+            AccountEvent::AccountImported {
+                account,
+                name,
+                operator,
+                claims,
+                tags,
+                issued_at,
+            } => {
+                state.account = Some(*account);
+                state.name.clone_from(name);
+                state.operator = Some(*operator);
+                state.claims = (**claims).clone();
+                state.signing_keys = std::mem::take(&mut state.claims.signing_keys);
+                state.revocations = std::mem::take(&mut state.claims.revocations);
+                state.tags.clone_from(tags);
                 issued_at
             }
             AccountEvent::SigningKeyAdded {
@@ -314,6 +366,29 @@ impl Aggregate for Account {
                     issued_at,
                 }
             }
+            AccountCommand::Import {
+                account,
+                name,
+                operator,
+                claims,
+                tags,
+                issued_at: imported,
+            } => {
+                if let Some(key) = state.account {
+                    return Err(Refusal::Exists { key });
+                }
+                check_kind(account)?;
+                check_name(&name)?;
+                check_roles(&claims.signing_keys)?;
+                AccountEvent::AccountImported {
+                    account,
+                    name,
+                    operator: operator.key(),
+                    claims,
+                    tags,
+                    issued_at: moment.issue_after(imported),
+                }
+            }
             AccountCommand::AddSigningKey(signing_key) => {
                 let key = signing_key.key().parse();
                 let key: PublicKey = key.map_err(|_| Refusal::Name {
@@ -379,6 +454,22 @@ fn check_kind(key: PublicKey) -> Result<(), Refusal> {
             found: key,
         }),
     }
+}
+
+/// A role is found by its name, and says one thing.
+fn check_roles(keys: &[SigningKey]) -> Result<(), Refusal> {
+    let scopes: Vec<&Scope> = keys.iter().filter_map(SigningKey::scope).collect();
+    for (index, scope) in scopes.iter().enumerate() {
+        check_name(&scope.role)?;
+        let is_other =
+            |known: &&Scope| known.role == scope.role && known.template != scope.template;
+        if scopes[..index].iter().any(is_other) {
+            return Err(Refusal::RoleTwice {
+                role: scope.role.clone(),
+            });
+        }
+    }
+    Ok(())
 }
 
 fn without_keys(mut claims: Box<AccountClaims>) -> Box<AccountClaims> {

@@ -26,6 +26,20 @@ pub enum OperatorEvent {
         /// The second of its token.
         issued_at: i64,
     },
+    /// It was made elsewhere, and is kept here from now on.
+    OperatorImported {
+        /// Its identity key.
+        operator: PublicKey,
+        /// A name for people.
+        name: String,
+        /// What its token says, with signing keys.
+        claims: OperatorClaims,
+        /// Words that tools find it by.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        tags: Vec<String>,
+        /// The second of its token, behind the one that it was imported with.
+        issued_at: i64,
+    },
     /// Another key may sign accounts.
     SigningKeyAdded {
         /// The key.
@@ -65,6 +79,19 @@ pub enum OperatorCommand {
         /// What its token is to say. Signing keys in it are passed over.
         claims: OperatorClaims,
     },
+    /// Take one that was made elsewhere.
+    Import {
+        /// Its identity key.
+        operator: PublicKey,
+        /// A name for people.
+        name: String,
+        /// What its token says, with signing keys.
+        claims: OperatorClaims,
+        /// Words that tools find it by.
+        tags: Vec<String>,
+        /// The second of its token. Ours are later.
+        issued_at: i64,
+    },
     /// Let another key sign accounts.
     AddSigningKey {
         /// The key.
@@ -93,6 +120,8 @@ pub struct OperatorState {
     pub signing_keys: Vec<PublicKey>,
     /// The second at which its token is signed.
     pub issued_at: i64,
+    /// Words that tools find it by.
+    pub tags: Vec<String>,
     claims: OperatorClaims,
 }
 
@@ -125,7 +154,9 @@ impl OperatorState {
             signing_keys: self.signing_keys.iter().map(PublicKey::to_string).collect(),
             ..self.claims.clone()
         };
-        Some(Claims::new(self.operator?, &self.name, body))
+        let mut claims = Claims::new(self.operator?, &self.name, body);
+        claims.tags.clone_from(&self.tags);
+        Some(claims)
     }
 
     /// What may be set of its token: all but signing keys.
@@ -155,6 +186,22 @@ impl Aggregate for Operator {
                 state.operator = Some(*operator);
                 state.name.clone_from(name);
                 state.claims = claims.clone();
+                issued_at
+            }
+            OperatorEvent::OperatorImported {
+                operator,
+                name,
+                claims,
+                tags,
+                issued_at,
+            } => {
+                state.operator = Some(*operator);
+                state.name.clone_from(name);
+                state.claims = claims.clone();
+                let keys = std::mem::take(&mut state.claims.signing_keys);
+                // Others were refused when it was decided.
+                state.signing_keys = keys.iter().filter_map(|key| key.parse().ok()).collect();
+                state.tags.clone_from(tags);
                 issued_at
             }
             OperatorEvent::SigningKeyAdded { key, issued_at } => {
@@ -195,6 +242,32 @@ impl Aggregate for Operator {
                     name,
                     claims: without_keys(claims),
                     issued_at,
+                }
+            }
+            OperatorCommand::Import {
+                operator,
+                name,
+                claims,
+                tags,
+                issued_at: imported,
+            } => {
+                if let Some(key) = state.operator {
+                    return Err(Refusal::Exists { key });
+                }
+                check_kind(operator)?;
+                check_name(&name)?;
+                for key in &claims.signing_keys {
+                    let key: PublicKey = key.parse().map_err(|_| Refusal::Name {
+                        found: crate::text::shorten(key),
+                    })?;
+                    check_kind(key)?;
+                }
+                OperatorEvent::OperatorImported {
+                    operator,
+                    name,
+                    claims,
+                    tags,
+                    issued_at: moment.issue_after(imported),
                 }
             }
             OperatorCommand::AddSigningKey { key } => {

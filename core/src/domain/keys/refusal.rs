@@ -54,6 +54,11 @@ pub enum Refusal {
         /// The role.
         role: String,
     },
+    /// Two signing keys of one role that allow different things.
+    RoleTwice {
+        /// The role.
+        role: String,
+    },
     /// Permissions or limits for a user whose role has them.
     LimitsOfRole {
         /// The role.
@@ -78,6 +83,7 @@ impl Refusal {
             Self::Rotated { .. } => "key-rotated",
             Self::NotSigningKey { .. } => "not-signing-key",
             Self::RoleUnknown { .. } => "role-unknown",
+            Self::RoleTwice { .. } => "role-twice",
             Self::LimitsOfRole { .. } => "limits-of-role",
             Self::Claims { .. } => "claims-refused",
         }
@@ -106,6 +112,10 @@ impl fmt::Display for Refusal {
             Self::RoleUnknown { role } => {
                 write!(f, "no signing key of the account has the role `{role}`")
             }
+            Self::RoleTwice { role } => write!(
+                f,
+                "two signing keys have the role `{role}`, and allow different things"
+            ),
             Self::LimitsOfRole { role } => write!(
                 f,
                 "what the user may do comes from its role `{role}`, beside which nothing may be said"

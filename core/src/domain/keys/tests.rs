@@ -57,19 +57,41 @@ fn account() -> AccountState {
     state
 }
 
-fn create_user(role: Option<&str>, limits: UserLimits) -> UserCommand {
+fn scoped(byte: u8, role: &str, limits: UserLimits) -> SigningKey {
+    let scope = Scope::new(key(KeyKind::Account, byte).as_str(), role, limits);
+    SigningKey::Scoped(Box::new(scope))
+}
+
+/// The account with the role `reader`.
+fn account_with_role() -> AccountRef {
     let mut account = account();
-    let scope = Scope::new(
-        key(KeyKind::Account, 9).as_str(),
-        "reader",
-        UserLimits::default(),
-    );
-    let add = AccountCommand::AddSigningKey(SigningKey::Scoped(Box::new(scope)));
+    let add = AccountCommand::AddSigningKey(scoped(9, "reader", UserLimits::default()));
     run::<Account>(&mut account, (add, moment(101))).expect("added");
+    account.reference().expect("it is there")
+}
+
+/// An account that was made elsewhere, with a revocation.
+fn import(signing_keys: Vec<SigningKey>) -> AccountCommand {
+    let mut claims = AccountClaims {
+        signing_keys,
+        ..AccountClaims::default()
+    };
+    claims.revoke("*", 50);
+    AccountCommand::Import {
+        account: key(KeyKind::Account, 1),
+        name: "orders".to_owned(),
+        operator: operator().reference().expect("it is there"),
+        claims: Box::new(claims),
+        tags: vec!["a:b".to_owned()],
+        issued_at: 300,
+    }
+}
+
+fn create_user(role: Option<&str>, limits: UserLimits) -> UserCommand {
     UserCommand::Create {
         user: key(KeyKind::User, 1),
         name: "ann".to_owned(),
-        account: account.reference().expect("it is there"),
+        account: account_with_role(),
         role: role.map(str::to_owned),
         limits: Box::new(limits),
         tags: Vec::new(),
@@ -292,6 +314,87 @@ fn revocations_of_an_account_only_grow() {
     assert!(claims.is_revoked("UOTHER", 150));
 }
 
+#[test]
+fn what_was_made_elsewhere_is_taken_as_it_is() {
+    let mut state = AccountState::default();
+    let keys = vec![
+        scoped(3, "reader", UserLimits::default()),
+        scoped(4, "reader", UserLimits::default()),
+        SigningKey::Plain(key(KeyKind::Account, 5).to_string()),
+    ];
+    run::<Account>(&mut state, (import(keys.clone()), moment(200))).expect("taken");
+    // Behind the token that is out, though it was signed ahead of our time.
+    assert_eq!(state.issued_at, 301);
+    let claims = state.claims().expect("it is there");
+    assert_eq!(claims.body.signing_keys, keys);
+    assert!(claims.body.is_revoked("U", 50) && !claims.body.is_revoked("U", 51));
+    assert_eq!(claims.tags, ["a:b"]);
+    assert!(state.settings().signing_keys.is_empty() && state.settings().revocations.is_empty());
+    let again = run::<Account>(&mut state, (import(Vec::new()), moment(200)));
+    assert_eq!(again.expect_err("there already").code(), "identity-exists");
+
+    let refused = |keys| {
+        let decided = Account::decide(&AccountState::default(), (import(keys), moment(200)));
+        decided.expect_err("refused").code()
+    };
+    assert_eq!(
+        refused(vec![scoped(3, "", UserLimits::default())]),
+        "name-invalid"
+    );
+    let twice = vec![
+        scoped(3, "reader", UserLimits::default()),
+        scoped(4, "reader", UserLimits::none()),
+    ];
+    assert_eq!(refused(twice), "role-twice");
+    let broken = SigningKey::Plain("AX".to_owned());
+    assert_eq!(refused(vec![broken]), "claims-refused");
+}
+
+#[test]
+fn a_user_may_get_a_role_and_lose_it() {
+    let mut state = UserState::default();
+    let create = create_user(None, UserLimits::default());
+    run::<User>(&mut state, (create, at(200))).expect("made");
+    let set = |role: Option<&str>, limits| UserCommand::SetRole {
+        account: account_with_role(),
+        role: role.map(str::to_owned),
+        limits: Box::new(limits),
+    };
+    let mut decide = |command| run::<User>(&mut state, (command, at(200)));
+    let code = |refused: Result<_, Refusal>| refused.expect_err("refused").code();
+    assert_eq!(
+        code(decide(set(Some("other"), UserLimits::none()))),
+        "role-unknown"
+    );
+    let limited = set(Some("reader"), UserLimits::default());
+    assert_eq!(code(decide(limited)), "limits-of-role");
+    assert_eq!(
+        decide(set(Some("reader"), UserLimits::none()))
+            .expect("set")
+            .len(),
+        1
+    );
+    assert!(
+        decide(set(Some("reader"), UserLimits::none()))
+            .expect("as it is")
+            .is_empty()
+    );
+    assert_eq!(
+        code(decide(UserCommand::SetLimits(Box::default()))),
+        "limits-of-role"
+    );
+    decide(set(None, UserLimits::default())).expect("set");
+    assert!(
+        decide(UserCommand::SetTags(Vec::new()))
+            .expect("as it is")
+            .is_empty()
+    );
+    assert_eq!(
+        (state.role, state.limits),
+        (None, Some(UserLimits::default()))
+    );
+}
+
 /// One event of each type, with all that it can have.
 fn events() -> (
     Vec<OperatorEvent>,
@@ -325,6 +428,18 @@ fn events() -> (
     for command in operators {
         operator_events.extend(run::<Operator>(&mut state, (command, moment(200))).expect("done"));
     }
+    let command = OperatorCommand::Import {
+        operator: operator_key,
+        name: "acme".to_owned(),
+        claims: OperatorClaims {
+            signing_keys: vec![key(KeyKind::Operator, 2).to_string()],
+            ..OperatorClaims::default()
+        },
+        tags: vec!["a:b".to_owned()],
+        issued_at: 300,
+    };
+    let imported = Operator::decide(&OperatorState::default(), (command, moment(200)));
+    operator_events.extend(imported.expect("taken"));
 
     let mut limits = UserLimits {
         publish: Permission::only(["orders.>"]),
@@ -368,6 +483,8 @@ fn events() -> (
     for command in accounts {
         account_events.extend(run::<Account>(&mut state, (command, moment(200))).expect("done"));
     }
+    let imported = Account::decide(&AccountState::default(), (import(Vec::new()), moment(200)));
+    account_events.extend(imported.expect("taken"));
 
     let mut state = UserState::default();
     let create = create_user(None, limits.clone());
@@ -379,6 +496,12 @@ fn events() -> (
             ..Permissions::default()
         }),
         UserCommand::SetLimits(Box::new(limits)),
+        UserCommand::SetTags(vec!["a:b".to_owned()]),
+        UserCommand::SetRole {
+            account: account_with_role(),
+            role: Some("reader".to_owned()),
+            limits: Box::new(UserLimits::none()),
+        },
         UserCommand::Issue(Issued {
             token_sha256: "00".to_owned(),
             issuer: key(KeyKind::Account, 1),
@@ -431,16 +554,16 @@ fn events_are_read_as_they_were_written() {
     let operations = |all: BTreeSet<String>| all.into_iter().collect::<Vec<_>>().join(" ");
     assert_eq!(
         operations(check_events(&operators)),
-        "claims-set created signing-key-added signing-key-removed"
+        "claims-set created imported signing-key-added signing-key-removed"
     );
     assert_eq!(
         operations(check_events(&accounts)),
-        "claims-pushed claims-set created permissions-set revocation-added signing-key-added \
-         signing-key-removed"
+        "claims-pushed claims-set created imported permissions-set revocation-added \
+         signing-key-added signing-key-removed"
     );
     assert_eq!(
         operations(check_events(&users)),
-        "created credentials-issued limits-set permissions-set revoked"
+        "created credentials-issued limits-set permissions-set revoked role-set tags-set"
     );
     assert_eq!(
         operations(check_events(&keys)),

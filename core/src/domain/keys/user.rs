@@ -57,6 +57,20 @@ pub enum UserEvent {
         /// What it may do.
         limits: Box<UserLimits>,
     },
+    /// Another role says what it may do, or none. Tokens that are out say what they did.
+    RoleSet {
+        /// The role.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        role: Option<String>,
+        /// What it may do, unless it has a role.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        limits: Option<Box<UserLimits>>,
+    },
+    /// It has other tags. Tokens that are out say what they did.
+    TagsSet {
+        /// Words that templates of roles use.
+        tags: Vec<String>,
+    },
     /// A token was made for it.
     CredentialsIssued {
         /// Which, without the token itself.
@@ -98,6 +112,17 @@ pub enum UserCommand {
     SetPermissions(Permissions),
     /// Let it do something else.
     SetLimits(Box<UserLimits>),
+    /// Let another role say what it may do, or none.
+    SetRole {
+        /// Its account.
+        account: AccountRef,
+        /// The role, of one of the account's signing keys.
+        role: Option<String>,
+        /// What it may do; [`UserLimits::none`] with a role.
+        limits: Box<UserLimits>,
+    },
+    /// Give it other tags.
+    SetTags(Vec<String>),
     /// Take note of a token that was made.
     Issue(Issued),
     /// Let its tokens count no more that were issued until now.
@@ -201,6 +226,11 @@ impl Aggregate for User {
                 limits.subscribe = permissions.subscribe.clone();
                 limits.responses.clone_from(&permissions.responses);
             }
+            UserEvent::RoleSet { role, limits } => {
+                state.role.clone_from(role);
+                state.limits = limits.as_deref().cloned();
+            }
+            UserEvent::TagsSet { tags } => state.tags.clone_from(tags),
             UserEvent::LimitsSet { limits } => state.limits = Some((**limits).clone()),
             UserEvent::CredentialsIssued { issued } => {
                 state.issued = Some(issued.clone());
@@ -234,16 +264,7 @@ impl Aggregate for User {
                     });
                 }
                 check_name(&name)?;
-                let limits = match &role {
-                    Some(role) if !account.has_role(role) => {
-                        return Err(Refusal::RoleUnknown { role: role.clone() });
-                    }
-                    Some(role) if *limits != UserLimits::none() => {
-                        return Err(Refusal::LimitsOfRole { role: role.clone() });
-                    }
-                    Some(_) => None,
-                    None => Some(limits),
-                };
+                let limits = beside_role(&account, role.as_deref(), limits)?;
                 UserEvent::UserCreated {
                     user,
                     name,
@@ -261,6 +282,18 @@ impl Aggregate for User {
                 state.check_has_no_role()?;
                 UserEvent::LimitsSet { limits }
             }
+            UserCommand::SetRole {
+                account,
+                role,
+                limits,
+            } => {
+                if state.account != Some(account.key()) {
+                    return Err(Refusal::Absent { what: "user" });
+                }
+                let limits = beside_role(&account, role.as_deref(), limits)?;
+                UserEvent::RoleSet { role, limits }
+            }
+            UserCommand::SetTags(tags) => UserEvent::TagsSet { tags },
             UserCommand::Issue(issued) => UserEvent::CredentialsIssued { issued },
             UserCommand::Revoke { reason } => {
                 let last = state.issued.as_ref().map_or(0, |issued| issued.issued_at);
@@ -280,11 +313,32 @@ impl Aggregate for User {
         )?;
         let is_setting = matches!(
             event,
-            UserEvent::PermissionsSet { .. } | UserEvent::LimitsSet { .. }
+            UserEvent::PermissionsSet { .. }
+                | UserEvent::LimitsSet { .. }
+                | UserEvent::RoleSet { .. }
+                | UserEvent::TagsSet { .. }
         );
         match is_setting && next == *state {
             true => Ok(Vec::new()),
             false => Ok(vec![event]),
         }
+    }
+}
+
+/// What a user may do by itself: nothing beside a role, which its account must have.
+fn beside_role(
+    account: &AccountRef,
+    role: Option<&str>,
+    limits: Box<UserLimits>,
+) -> Result<Option<Box<UserLimits>>, Refusal> {
+    match role {
+        Some(role) if !account.has_role(role) => Err(Refusal::RoleUnknown {
+            role: role.to_owned(),
+        }),
+        Some(role) if *limits != UserLimits::none() => Err(Refusal::LimitsOfRole {
+            role: role.to_owned(),
+        }),
+        Some(_) => Ok(None),
+        None => Ok(Some(limits)),
     }
 }

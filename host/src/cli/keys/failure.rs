@@ -1,10 +1,14 @@
 //! How commands about identities fail.
 
+use std::io;
+
 use cim_core::domain::keys::{LookupError, Refusal};
 
 use crate::cli::failure::{Exit, Failure};
-use crate::identity::IdentityError;
+use crate::cli::output::count;
 use crate::identity::keystore::KeystoreError;
+use crate::identity::plan::SpecError;
+use crate::identity::{IdentityError, NscProblem};
 
 impl From<IdentityError> for Failure {
     fn from(error: IdentityError) -> Self {
@@ -12,6 +16,7 @@ impl From<IdentityError> for Failure {
             IdentityError::Store(error) => return error.into(),
             IdentityError::Append(error) => return error.into(),
             IdentityError::Keystore(error) => return error.into(),
+            IdentityError::NscRefused { problems } => return nsc_refused(&problems),
             error => error,
         };
         let (exit, help) = match &error {
@@ -24,6 +29,7 @@ impl From<IdentityError> for Failure {
                 Exit::Usage,
                 "give the key in place of the name, or `ACCOUNT/USER`",
             ),
+            IdentityError::Spec(error) => of_spec(error),
             IdentityError::NameTaken { .. } => (
                 Exit::Failed,
                 "choose another name, or go on with what is there: `cim keys account list`, `cim \
@@ -56,6 +62,36 @@ impl From<IdentityError> for Failure {
         };
         Self::of(exit, error.code(), &error).help(help)
     }
+}
+
+fn of_spec(error: &SpecError) -> (Exit, &'static str) {
+    match error {
+        SpecError::Read { source, .. } => match source.kind() {
+            io::ErrorKind::NotFound => (
+                Exit::NotFound,
+                "name the file; `cim keys plan --help` shows how one is written",
+            ),
+            io::ErrorKind::PermissionDenied => {
+                (Exit::NotAllowed, "make it a file that you may read")
+            }
+            _ => (Exit::Failed, "name another file"),
+        },
+        _ => (
+            Exit::Usage,
+            "change it there; `cim keys plan --help` shows how the file is written",
+        ),
+    }
+}
+
+fn nsc_refused(problems: &[NscProblem]) -> Failure {
+    let count = count(problems.len() as u64, "thing");
+    let message = format!("nothing of nsc was taken, for {count}");
+    let mut failure = Failure::new(Exit::Usage, "nsc-refused", message);
+    failure.causes = problems.iter().map(NscProblem::to_string).collect();
+    failure.help(
+        "mend what is named with nsc (`nsc edit`, `nsc delete`), and run this again; another name is \
+         given there too",
+    )
 }
 
 fn of_refusal(refusal: &Refusal) -> (Exit, &'static str) {

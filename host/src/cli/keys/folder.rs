@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::place::{Absent, Place};
 use crate::identity::keystore::{
-    EncryptedKeystore, KdfParams, Keystore, KeystoreKind, PlainKeystore, kind_in,
+    EncryptedKeystore, KdfParams, Keystore, KeystoreKind, MemoryKeystore, PlainKeystore, kind_in,
 };
 use crate::identity::{Identities, write_private};
 use crate::secret::Secret;
@@ -171,6 +171,13 @@ impl FolderArgs {
     pub(crate) async fn read(&self, place: &Place) -> Result<Directory, Failure> {
         let (store, namespace) = self.store(place).await?;
         Ok(Identities::read(&*store, &namespace).await?)
+    }
+
+    /// All identities, to be looked at: nothing is signed.
+    pub(crate) async fn open_without_seeds(&self, place: &Place) -> Result<Identities, Failure> {
+        let (store, namespace) = self.store(place).await?;
+        let keystore = Box::new(MemoryKeystore::new(store.info().store_id));
+        Ok(Identities::open(store, keystore, &namespace).await?)
     }
 
     /// The passphrase of the keystore.

@@ -6,10 +6,12 @@ mod describe;
 mod entities;
 mod failure;
 mod folder;
+mod import_nsc;
 mod init;
 mod jwt;
 mod passphrase;
 mod permissions;
+mod plan;
 #[cfg(feature = "jetstream")]
 mod push;
 mod revoke;
@@ -63,6 +65,12 @@ pub(crate) enum Keys {
     Permissions(permissions::Permissions),
     /// Let the tokens of a user, or of all users of an account, count no more
     Revoke(revoke::Revoke),
+    /// Show what differs between a file that describes identities and what is there
+    Plan(plan::Plan),
+    /// Make identities as a file describes them
+    Apply(plan::Apply),
+    /// Take what nsc has made: an operator, its accounts and users, and their seeds
+    ImportNsc(import_nsc::ImportNsc),
     /// Bring identities to servers: write their configuration, push accounts, compare
     #[command(
         subcommand,
@@ -89,6 +97,9 @@ impl Keys {
             Self::SigningKey(command) => command.run(place, out).await,
             Self::Permissions(command) => command.run(place, out).await,
             Self::Revoke(command) => command.run(place, out).await,
+            Self::Plan(command) => command.run(place, out).await,
+            Self::Apply(command) => command.run(place, out).await,
+            Self::ImportNsc(command) => command.run(place, out).await,
             Self::Server(command) => command.run(place, out).await,
             Self::Jwt(command) => command.run(out),
             Self::Passphrase(command) => command.run(out),
