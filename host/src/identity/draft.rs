@@ -3,21 +3,19 @@
 use std::collections::BTreeMap;
 
 use cim_core::aggregate::{Aggregate, fold};
-use cim_core::append::Append;
 use cim_core::creds::Creds;
 use cim_core::domain::keys::{
     Account, AccountCommand, Directory, Entry, Key, KeyCommand, KeyFacts, KeyRole, Moment,
     Operator, OperatorCommand, Push, Refusal, User, UserCommand,
 };
 use cim_core::domain::payload::{self, DomainEvent};
-use cim_core::event::NewEvent;
 use cim_core::id::{AggregateId, AggregateKey, EventId, Namespace};
-use cim_core::jwt::{AccountClaims, OperatorClaims, Permissions, Scope, SigningKey, UserLimits};
+use cim_core::jwt::{AccountClaims, OperatorClaims, Permissions, UserLimits};
 use cim_core::nkey::{KeyKind, PublicKey, Seed, without_seeds};
 use cim_core::text::Text;
 use cim_core::time::Timestamp;
-use cim_core::version::{ExpectedVersion, Version};
 
+use super::change::Change;
 use super::error::IdentityError;
 use super::keystore::Keystore;
 use super::signing::{Seeds, Signing};
@@ -33,61 +31,10 @@ pub struct Draft<'a> {
     change: Change,
 }
 
-/// What a draft has decided.
-#[derive(Default)]
-pub struct Change {
-    /// The events, in the order of decision, with their aggregates.
-    pub(super) events: Vec<(AggregateKey, NewEvent)>,
-    /// The versions of the aggregates that the events begin behind.
-    expected: BTreeMap<AggregateKey, Option<Version>>,
-    /// New keys.
-    pub(super) seeds: Vec<Seed>,
-    /// Keys whose seeds are to go.
-    pub(super) dropped: Vec<PublicKey>,
-}
-
-impl Change {
-    /// Whether nothing is to be done.
-    pub fn is_empty(&self) -> bool {
-        self.events.is_empty() && self.seeds.is_empty()
-    }
-
-    /// What would happen: the aggregate and the event, in order.
-    pub fn events(&self) -> impl Iterator<Item = (&AggregateKey, &NewEvent)> {
-        self.events.iter().map(|(key, event)| (key, event))
-    }
-
-    /// The appends, an aggregate each, in the order in which they first change.
-    pub(super) fn appends(&self) -> Vec<Append> {
-        let mut appends: Vec<Append> = Vec::new();
-        let mut places: BTreeMap<&AggregateKey, usize> = BTreeMap::new();
-        for (key, event) in &self.events {
-            let place = *places.entry(key).or_insert_with(|| {
-                let expected = match self.expected[key] {
-                    None => ExpectedVersion::NoStream,
-                    Some(version) => ExpectedVersion::Exact(version),
-                };
-                appends.push(Append::new(key.clone(), expected, Vec::new()));
-                appends.len() - 1
-            });
-            appends[place].events.push(event.clone());
-        }
-        appends
-    }
-}
-
 impl std::fmt::Debug for Draft<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Draft")
             .field("events", &self.change.events.len())
-            .finish_non_exhaustive()
-    }
-}
-
-impl std::fmt::Debug for Change {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Change")
-            .field("events", &self.events)
             .finish_non_exhaustive()
     }
 }
@@ -331,147 +278,6 @@ impl<'a> Draft<'a> {
         self.operator(operator, OperatorCommand::SetClaims { claims })
     }
 
-    /// Makes another signing key for an operator or account; for an account, with a role or without.
-    ///
-    /// # Errors
-    ///
-    /// [`IdentityError::Refused`].
-    pub fn add_signing_key(
-        &mut self,
-        holder: PublicKey,
-        role: Option<(&str, UserLimits)>,
-    ) -> Result<PublicKey, IdentityError> {
-        let scope = role.map(|(role, limits)| Scope::new("", role, limits));
-        self.add_key(holder, scope)
-    }
-
-    /// The same with a whole scope, whose key is the new one.
-    pub(super) fn add_key(
-        &mut self,
-        holder: PublicKey,
-        scope: Option<Scope>,
-    ) -> Result<PublicKey, IdentityError> {
-        let key = self.generate(holder.kind());
-        if holder.kind() == KeyKind::Operator {
-            self.operator(holder, OperatorCommand::AddSigningKey { key })?;
-        } else {
-            let signing_key = match scope {
-                None => SigningKey::Plain(key.to_string()),
-                Some(mut scope) => {
-                    scope.key = key.to_string();
-                    SigningKey::Scoped(Box::new(scope))
-                }
-            };
-            self.account(holder, AccountCommand::AddSigningKey(signing_key))?;
-        }
-        self.take_key(key, KeyRole::Signing, holder)?;
-        Ok(key)
-    }
-
-    /// Makes a successor for a signing key, with the same role. What the old one has signed counts on
-    /// until it is [removed](Self::remove_signing_key).
-    ///
-    /// # Errors
-    ///
-    /// [`IdentityError::Refused`].
-    pub fn rotate_signing_key(&mut self, key: PublicKey) -> Result<PublicKey, IdentityError> {
-        let holder = self.directory.key(key).signer()?.holder;
-        let scope = match self.directory.accounts.get(&holder) {
-            None => None,
-            Some(entry) => {
-                let known = entry.state.signing_key(key);
-                known
-                    .ok_or(Refusal::NotSigningKey { key })?
-                    .scope()
-                    .cloned()
-            }
-        };
-        let successor = self.add_key(holder, scope)?;
-        self.key(key, KeyCommand::Rotate { successor })?;
-        Ok(successor)
-    }
-
-    /// Takes a signing key out: what it has signed counts no more, once servers know.
-    ///
-    /// # Errors
-    ///
-    /// [`IdentityError::Refused`].
-    pub fn remove_signing_key(
-        &mut self,
-        key: PublicKey,
-        reason: &str,
-    ) -> Result<(), IdentityError> {
-        let facts = self.directory.key(key).facts();
-        let holder = facts.ok_or(Refusal::Absent { what: "key" })?.holder;
-        match holder.kind() {
-            KeyKind::Operator => {
-                self.operator(holder, OperatorCommand::RemoveSigningKey { key })?;
-            }
-            _ => self.account(holder, AccountCommand::RemoveSigningKey { key })?,
-        }
-        self.revoke_key(key, reason)
-    }
-
-    /// Lets a user's tokens count no more, once servers know its account's token, and its key sign
-    /// nothing more.
-    ///
-    /// # Errors
-    ///
-    /// [`IdentityError::Refused`].
-    pub fn revoke_user(&mut self, user: PublicKey, reason: &str) -> Result<(), IdentityError> {
-        let entry = self.directory.users.get(&user);
-        let account = entry.and_then(|entry| entry.state.account);
-        let account = account.ok_or(Refusal::Absent { what: "user" })?;
-        let revoke = UserCommand::Revoke {
-            reason: reason.to_owned(),
-        };
-        self.user(user, revoke)?;
-        let until = self.directory.users[&user].state.revoked_until.unwrap_or(0);
-        let revoke = AccountCommand::Revoke {
-            user: Some(user),
-            until,
-        };
-        self.account(account, revoke)?;
-        self.revoke_key(user, reason)
-    }
-
-    /// Lets all tokens of an account's users count no more that were issued until now, once servers know
-    /// its token.
-    ///
-    /// # Errors
-    ///
-    /// [`IdentityError::Refused`].
-    pub fn revoke_all(&mut self, account: PublicKey) -> Result<(), IdentityError> {
-        let users = self.directory.users_of(account);
-        let issued = users.filter_map(|user| self.directory.users[&user].state.issued.as_ref());
-        // The last tokens may have been issued a little ahead of the time.
-        let last = issued.map(|issued| issued.issued_at).max().unwrap_or(0);
-        let now = i64::try_from(self.now.micros() / 1_000_000).expect("years have four digits");
-        let until = last.max(now);
-        self.account(account, AccountCommand::Revoke { user: None, until })
-    }
-
-    /// Revokes a user, and makes one of the same name that may do the same.
-    ///
-    /// # Errors
-    ///
-    /// [`IdentityError::Refused`].
-    pub fn rotate_user(&mut self, user: PublicKey) -> Result<PublicKey, IdentityError> {
-        let entry = self.directory.users.get(&user);
-        let state = entry.ok_or(Refusal::Absent { what: "user" })?.state.clone();
-        let account = state.account.ok_or(Refusal::Absent { what: "user" })?;
-        if !self.directory.key(user).is_revoked() {
-            self.revoke_user(user, "rotated")?;
-        }
-        self.create_user(
-            account,
-            &state.name,
-            state.role.as_deref(),
-            state.limits.unwrap_or_else(UserLimits::none),
-            state.tags,
-        )
-    }
-
     /// Takes note of servers that have an account's token.
     ///
     /// # Errors
@@ -485,7 +291,7 @@ impl<'a> Draft<'a> {
         self.account(account, AccountCommand::TakeNoteOfPush(push))
     }
 
-    fn revoke_key(&mut self, key: PublicKey, reason: &str) -> Result<(), IdentityError> {
+    pub(super) fn revoke_key(&mut self, key: PublicKey, reason: &str) -> Result<(), IdentityError> {
         let revoke = KeyCommand::Revoke {
             reason: reason.to_owned(),
         };
@@ -494,14 +300,14 @@ impl<'a> Draft<'a> {
         Ok(())
     }
 
-    fn generate(&mut self, kind: KeyKind) -> PublicKey {
+    pub(super) fn generate(&mut self, kind: KeyKind) -> PublicKey {
         let seed = Seed::new(kind, clock::entropy());
         let key = seed.public_key();
         self.change.seeds.push(seed);
         key
     }
 
-    fn take_key(
+    pub(super) fn take_key(
         &mut self,
         key: PublicKey,
         role: KeyRole,

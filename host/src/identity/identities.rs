@@ -13,7 +13,8 @@ use cim_core::text::Text;
 use cim_core::time::Timestamp;
 use futures_util::TryStreamExt as _;
 
-use super::draft::{Change, Draft};
+use super::change::Change;
+use super::draft::Draft;
 use super::error::IdentityError;
 use super::keystore::{Keystore, State};
 use super::signing::{self, Seeds, Signing};

@@ -5,6 +5,7 @@
 //! nats-server runs with) · [`plan`] (a description in a file, and the way there) · [`nsc`] (reads what
 //! that tool has made; [`Draft::import_nsc`] takes it).
 
+mod change;
 mod draft;
 mod error;
 mod files;
@@ -13,12 +14,14 @@ pub mod keystore;
 pub mod nsc;
 mod nsc_import;
 pub mod plan;
+mod rotation;
 pub mod server_config;
 mod signing;
 #[cfg(test)]
 mod tests;
 
-pub use draft::{Change, Draft};
+pub use change::Change;
+pub use draft::Draft;
 pub use error::{IdentityError, NscProblem};
 pub(crate) use files::write_private;
 pub use identities::{Identities, namespace_beside};
