@@ -432,8 +432,8 @@ async fn what_cannot_be_is_refused_with_its_place_and_nothing_happens() {
     .await;
     refused(
         "claims = { limits = { conn = \"many\" } }",
-        "3, column 10: not signed: the claims are not as they should be: invalid type: string \
-         \"many\", expected i64",
+        "3, column 10: not signed: the claims are not as they should be: `limits`: `conn`: invalid \
+         type: string \"many\", expected i64",
     )
     .await;
     refused(
