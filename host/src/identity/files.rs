@@ -80,6 +80,23 @@ pub(super) fn read(mut file: &File, longest: usize) -> io::Result<Option<Zeroizi
 /// Writes a file that only its owner may read, in the place of one that may be there, and makes the
 /// folders above it that are missing, private too. It is whole and durable then.
 pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    write_whole(path, bytes, write_new)
+}
+
+/// The same with a file that others may read.
+pub(crate) fn write_public(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    write_whole(path, bytes, |path, bytes| {
+        let mut file = OpenOptions::new().write(true).create_new(true).open(path)?;
+        file.write_all(bytes)?;
+        file.sync_all()
+    })
+}
+
+fn write_whole(
+    path: &Path,
+    bytes: &[u8],
+    write: impl Fn(&Path, &[u8]) -> io::Result<()>,
+) -> io::Result<()> {
     let folder = match path.parent() {
         Some(folder) if folder != Path::new("") => folder,
         _ => Path::new("."),
@@ -90,7 +107,7 @@ pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
     unfinished.push(name);
     let unfinished: PathBuf = folder.join(unfinished);
     let written = remove_file(&unfinished)
-        .and_then(|()| write_new(&unfinished, bytes))
+        .and_then(|()| write(&unfinished, bytes))
         .and_then(|()| fs::rename(&unfinished, path));
     if let Err(error) = written {
         // Whoever writes it next does this if it fails.

@@ -29,6 +29,8 @@ Examples:
 
   cim keys init --operator acme --account orders --user ann --publish 'orders.>' --json
 
+  cim keys init --empty && cim keys apply identity.toml
+
 Makes an operator, a system account with a user, and an account with a user; writes the creds of both
 users, and the configuration of a server. Its events go to the event store, which is made if there is
 none. The passphrase of the keystore is that of --passphrase-file or CIM_PASSPHRASE, else it is asked for.")]
@@ -42,6 +44,9 @@ pub(crate) struct Init {
     /// The user's name
     #[arg(long, value_name = "NAME", default_value = "app")]
     user: String,
+    /// Make the keystore alone, for `cim keys apply` or `cim keys import-nsc` to fill
+    #[arg(long, conflicts_with_all = ["operator", "account", "user", "dry_run"])]
+    empty: bool,
     /// How seeds are kept: sealed with a passphrase, or in plain files for machines whose disk is trusted
     #[arg(long, value_enum, default_value = "encrypted")]
     keystore: Kind,
@@ -111,6 +116,20 @@ impl Init {
         let keystore = self.folder.keystore_or_new(self.keystore.into(), &*store)?;
         let mut identities = Identities::open(store, keystore, &namespace).await?;
         self.folder.begin_in(&identities)?;
+        if self.empty {
+            let keystore = self.folder.keystore();
+            let told = Told {
+                lines: vec![format!("keystore  {}", keystore.display())],
+                document: json!({"keystore": keystore}),
+                next: Some(
+                    "Go on with `cim keys apply identity.toml`, `cim keys import-nsc` or `cim keys \
+                     operator create`."
+                        .to_owned(),
+                ),
+            };
+            told.print(SCHEMA, self.json, out)?;
+            return Ok(identities.store().close().await?);
+        }
         let made = identities
             .change(|draft| self.make(draft, &operator))
             .await?;

@@ -1,6 +1,5 @@
 //! The configuration file of a server, as it is written for an operator.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use cim_core::nkey::PublicKey;
@@ -8,7 +7,7 @@ use clap::{Args, ValueEnum};
 
 use crate::cli::failure::{Exit, Failure};
 use crate::identity::server_config::{KnownAccount, Resolver, ServerConfig};
-use crate::identity::{Identities, IdentityError};
+use crate::identity::{Identities, IdentityError, write_public};
 
 /// What a server is told beside its identities.
 #[derive(Args, Clone, Debug)]
@@ -51,7 +50,8 @@ impl ServerFileArgs {
         let file = file.unwrap_or_else(|| dir.join("nats-server.conf"));
         let text = self.text(identities, operator, dir)?;
         // It has no secrets, and servers run as other users.
-        fs::write(&file, text).map_err(|error| Failure::file("write", &file, &error))?;
+        write_public(&file, text.as_bytes())
+            .map_err(|error| Failure::file("write", &file, &error))?;
         Ok(file)
     }
 
