@@ -1,11 +1,14 @@
 //! What `cim keys` writes, on the servers that run with it.
 
+use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use async_nats::{Client, ConnectOptions, Event};
+use cim_tests::nats::{NatsServer, ServerOptions};
+use cim_tests::program::cim_at_home;
 use futures_util::StreamExt as _;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::time::timeout;
@@ -329,4 +332,129 @@ async fn roles_do_what_is_said_offline() {
             .await;
         assert_eq!(said.is_none(), allowed, "{subject}");
     }
+}
+
+#[test]
+fn events_of_identities_stand_on_a_server_too() {
+    let server = NatsServer::start(ServerOptions::default());
+    let store = format!("{}/EV", server.url());
+    let identities = Identities::init(&["--keystore", "plain", "--store", &store]);
+    identities.keys(&["account", "create", "orders"]);
+    let listed = identities.json(&["account", "list"]);
+    assert_eq!(listed["accounts"].as_array().map(Vec::len), Some(3));
+    let known = fs::read_to_string(identities.path().join("identity/events.toml"));
+    assert!(known.expect("a file").contains(&store));
+}
+
+#[test]
+fn a_stream_that_takes_no_such_events_is_named() {
+    let server = NatsServer::start(ServerOptions::default());
+    let store = format!("{}/EV", server.url());
+    let folder = tempfile::tempdir().expect("a folder");
+    let cim = |line: &[&str]| cim_at_home(folder.path(), line);
+    cim(&["init", "--store", &store]).exits(0);
+    let init = ["keys", "init", "--keystore", "plain", "--store", &store];
+    let refused = cim(&init);
+    assert_ne!(refused.code, 0);
+    assert!(
+        refused.stderr.contains("local.main.keys.*.*.*"),
+        "{}",
+        refused.stderr
+    );
+    cim(&[
+        "keys",
+        "init",
+        "--keystore",
+        "plain",
+        "--store",
+        "sqlite:identity.db",
+    ])
+    .exits(1);
+}
+
+#[test]
+fn what_others_may_write_is_not_gone_by() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let identities = Identities::init(&["--keystore", "plain"]);
+    for name in ["identity", "identity/events.toml"] {
+        let path = identities.path().join(name);
+        let before = fs::metadata(&path).expect("it is there").permissions();
+        let set = |mode| {
+            let mode = fs::Permissions::from_mode(mode);
+            fs::set_permissions(&path, mode).expect("ours");
+        };
+        set(before.mode() | 0o022);
+        let refused = identities.run(&["user", "creds", "app"]).exits(4);
+        assert!(refused.stderr.contains("chmod go-w"), "{}", refused.stderr);
+        set(before.mode());
+        identities.keys(&["user", "creds", "app"]);
+    }
+}
+
+#[test]
+fn what_cannot_be_written_is_known_before_anything_is_done() {
+    let identities = Identities::init(&["--keystore", "plain"]);
+    let tokens = || identities.json(&["user", "show", "app"])["tokens"].clone();
+    let before = tokens();
+    identities
+        .run(&["user", "creds", "app", "--out", "."])
+        .exits(1);
+    assert_eq!(tokens(), before);
+    let folder = tempfile::tempdir().expect("a folder");
+    let cim = |line: &[&str]| cim_at_home(folder.path(), line);
+    let init = |config: &str| {
+        let line = ["keys", "init", "--keystore", "plain", "--config", config];
+        cim(&line)
+    };
+    init("/proc/none/nats-server.conf").exits(3);
+    init("nats-server.conf").exits(0);
+}
+
+#[test]
+fn permissions_are_answered_as_they_will_be() {
+    let identities = Identities::init(&["--keystore", "plain", "--publish", ">"]);
+    let check = |subject: &str| {
+        let line = ["permissions", "check", "app", "publish", subject, "--json"];
+        identities.run(&line)
+    };
+    let answer = check("a").exits(0).json();
+    assert_eq!(answer["creds_say_otherwise"], false);
+    identities.run(&["permissions", "set", "app"]).exits(2);
+    identities.keys(&["permissions", "set", "app", "--publish", "b"]);
+    let answer = check("a").exits(4).json();
+    assert_eq!(
+        (&answer["allowed"], &answer["creds_say_otherwise"]),
+        (&false.into(), &true.into())
+    );
+    identities.keys(&["permissions", "set", "app", "--all"]);
+    check("a").exits(0);
+    check("a..b").exits(2);
+    identities.keys(&["revoke", "app"]);
+    let answer = check("a").exits(4).json();
+    assert_eq!(answer["verdict"], "denied");
+    let before = identities.json(&["account", "show", "APP"])["issued_at"].clone();
+    identities.keys(&["revoke", "app"]);
+    let after = identities.json(&["account", "show", "APP"])["issued_at"].clone();
+    assert_eq!(before, after, "revoking again changes nothing");
+
+    identities.keys(&[
+        "permissions",
+        "set",
+        "--account",
+        "APP",
+        "--deny-publish",
+        "audit.>",
+    ]);
+    identities.keys(&[
+        "account",
+        "set",
+        "APP",
+        "--claims",
+        r#"{"limits":{"conn":100}}"#,
+    ]);
+    let claims = identities.json(&["account", "show", "APP"])["claims"].clone();
+    assert_eq!(claims["limits"]["conn"], 100);
+    assert_eq!(claims["limits"]["disk_storage"], -1, "JetStream stays on");
+    assert_eq!(claims["default_permissions"]["pub"]["deny"][0], "audit.>");
 }

@@ -70,7 +70,7 @@ impl Place {
 
     /// Opens the store, or makes it with the template of `cim.toml` or the default, for events of
     /// these namespaces; without any, for those of the configured one.
-    #[cfg(feature = "jetstream")]
+    #[cfg(any(feature = "identity", feature = "jetstream"))]
     pub(crate) async fn open_or_create_for(
         &self,
         mut namespaces: Vec<Namespace>,

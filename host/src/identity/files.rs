@@ -92,15 +92,32 @@ pub(crate) fn write_public(path: &Path, bytes: &[u8]) -> io::Result<()> {
     })
 }
 
+/// Whether a file can be written as [`write_private`] does, other than that the disk may be full then.
+pub(crate) fn check_writable(path: &Path) -> io::Result<()> {
+    if path.is_dir() {
+        return Err(io::ErrorKind::IsADirectory.into());
+    }
+    let folder = folder_of(path);
+    make_private(folder)?;
+    let tried = folder.join(format!("{UNFINISHED}try"));
+    remove_file(&tried)?;
+    write_new(&tried, b"")?;
+    remove_file(&tried)
+}
+
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    }
+}
+
 fn write_whole(
     path: &Path,
     bytes: &[u8],
     write: impl Fn(&Path, &[u8]) -> io::Result<()>,
 ) -> io::Result<()> {
-    let folder = match path.parent() {
-        Some(folder) if folder != Path::new("") => folder,
-        _ => Path::new("."),
-    };
+    let folder = folder_of(path);
     make_private(folder)?;
     let name = path.file_name().unwrap_or_default();
     let mut unfinished = std::ffi::OsString::from(UNFINISHED);

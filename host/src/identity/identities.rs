@@ -1,9 +1,10 @@
 //! The identities of one event store, and the seeds that belong to them.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cim_core::append::AppendError;
+use cim_core::append::{Append, AppendError};
 use cim_core::chain::verifier::StoreVerifier;
 use cim_core::domain::keys::{DOMAIN, Directory};
 use cim_core::id::Namespace;
@@ -27,9 +28,6 @@ const SETTLE_AFTER: Duration = Duration::from_secs(600);
 
 /// How often a change is decided anew when others were faster.
 const ATTEMPTS: u32 = 5;
-
-/// The most events of one append.
-const MAX_EVENTS: usize = cim_core::append::MAX_APPEND_EVENTS;
 
 /// Operators, accounts and users of one event store, with the keystore that has their seeds.
 ///
@@ -187,7 +185,8 @@ impl Identities {
         &*self.store
     }
 
-    /// Decides on changes and stores them, all or none. When others were faster, it decides anew.
+    /// Decides on changes and stores them, all or none; of more than a thousand events, in several steps
+    /// behind each other, of which a failure may leave the first ones. When others were faster, it decides anew.
     ///
     /// # Errors
     ///
@@ -241,37 +240,37 @@ impl Identities {
         }
         let seeds: Vec<&Seed> = change.seeds.iter().collect();
         let keys: Vec<PublicKey> = seeds.iter().map(|seed| seed.public_key()).collect();
+        let kept: BTreeSet<PublicKey> = self
+            .keystore
+            .entries()
+            .iter()
+            .map(|kept| kept.key)
+            .collect();
         self.keystore.put(&seeds, clock::now())?;
-        if let Err(error) = self.append(&change).await {
+        let steps = change.steps();
+        let is_one_step = steps.len() <= 1;
+        if let Err(error) = self.append(steps).await {
             let is_definite = !matches!(error, AppendError::Unknown { .. });
-            // What is not known is settled later.
-            if is_definite && change.events.len() <= MAX_EVENTS {
-                for key in &keys {
+            // What is not known, and what came before it, is settled later.
+            if is_definite && is_one_step {
+                for key in keys.iter().filter(|key| !kept.contains(key)) {
                     self.keystore.remove(key)?;
                 }
             }
             return Err(error.into());
         }
-        self.keystore.confirm(&keys)?;
+        // It is stored. What fails behind that is settled at the next opening; a pending seed signs too.
+        let _ = self.keystore.confirm(&keys);
         for key in &change.dropped {
-            self.keystore.remove(key)?;
+            let _ = self.keystore.remove(key);
         }
         self.directory = read(&*self.store, &self.namespace).await?;
         Ok(())
     }
 
-    /// Appends in one step; more than fits one step, in several, an aggregate never in two.
-    async fn append(&self, change: &Change) -> Result<(), AppendError> {
-        let mut waiting = change.appends().into_iter().peekable();
-        while waiting.peek().is_some() {
-            let mut events = 0;
-            let mut step = Vec::new();
-            while let Some(append) =
-                waiting.next_if(|append| events == 0 || events + append.events.len() <= MAX_EVENTS)
-            {
-                events += append.events.len();
-                step.push(append);
-            }
+    /// Appends in one step; more than fits one, in several.
+    async fn append(&self, steps: Vec<Vec<Append>>) -> Result<(), AppendError> {
+        for step in steps {
             append_surely(&*self.store, step).await?;
         }
         Ok(())
@@ -329,8 +328,8 @@ impl Identities {
     ///
     /// # Errors
     ///
-    /// [`IdentityError::Refused`] when there is no such user, [`IdentityError::Unsigned`] when its role
-    /// cannot be applied to it.
+    /// [`IdentityError::Refused`] when there is no such user or it was revoked,
+    /// [`IdentityError::Unsigned`] when its role cannot be applied to it.
     pub fn effective(&self, user: PublicKey) -> Result<Effective, IdentityError> {
         Self::effective_of(&self.directory, user)
     }

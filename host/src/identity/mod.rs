@@ -23,7 +23,7 @@ mod tests;
 pub use change::Change;
 pub use draft::Draft;
 pub use error::{IdentityError, NscProblem};
-pub(crate) use files::{write_private, write_public};
+pub(crate) use files::{check_writable, write_private, write_public};
 pub use identities::{Identities, namespace_beside};
 pub use nsc_import::{NscImport, NscItem};
 pub use signing::token_sha256;

@@ -14,14 +14,35 @@ impl Draft<'_> {
     ///
     /// # Errors
     ///
-    /// [`IdentityError::Refused`].
+    /// [`IdentityError::Refused`], with [`Refusal::RoleTwice`] when a key of the role signs that allows
+    /// something else.
     pub fn add_signing_key(
         &mut self,
         holder: PublicKey,
         role: Option<(&str, UserLimits)>,
     ) -> Result<PublicKey, IdentityError> {
         let scope = role.map(|(role, limits)| Scope::new("", role, limits));
+        if let Some(scope) = &scope {
+            self.check_role(holder, scope)?;
+        }
         self.add_key(holder, scope)
+    }
+
+    /// A role says one thing, whichever of its keys signs.
+    fn check_role(&self, account: PublicKey, scope: &Scope) -> Result<(), Refusal> {
+        let Some(entry) = self.directory().accounts.get(&account) else {
+            return Ok(());
+        };
+        let keys = entry.state.signing_keys_of(Some(&scope.role));
+        let active = keys.filter(|key| self.directory().key(*key).signer().is_ok());
+        let scopes = active.filter_map(|key| entry.state.signing_key(key)?.scope());
+        for known in scopes {
+            if known.template != scope.template {
+                let role = scope.role.clone();
+                return Err(Refusal::RoleTwice { role });
+            }
+        }
+        Ok(())
     }
 
     /// The same with a whole scope, whose key is the new one.
@@ -86,9 +107,26 @@ impl Draft<'_> {
             KeyKind::Operator => {
                 self.operator(holder, OperatorCommand::RemoveSigningKey { key })?;
             }
-            _ => self.account(holder, AccountCommand::RemoveSigningKey { key })?,
+            _ => {
+                self.check_not_last(holder, key)?;
+                self.account(holder, AccountCommand::RemoveSigningKey { key })?;
+            }
         }
         self.revoke_key(key, reason)
+    }
+
+    /// Under a strict operator the last key without a role is what all users without one live by.
+    fn check_not_last(&self, account: PublicKey, key: PublicKey) -> Result<(), Refusal> {
+        let state = &self.directory().accounts[&account].state;
+        let operator = state
+            .operator
+            .and_then(|key| self.directory().operators.get(&key));
+        let is_strict = operator.is_some_and(|entry| entry.state.settings().is_strict);
+        let plain: Vec<PublicKey> = state.signing_keys_of(None).collect();
+        match is_strict && plain == [key] {
+            true => Err(Refusal::LastSigningKey { key }),
+            false => Ok(()),
+        }
     }
 
     /// Lets a user's tokens count no more, once servers know its account's token, and its key sign

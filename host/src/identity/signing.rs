@@ -178,6 +178,7 @@ pub(super) fn effective(
     directory: &Directory,
     user: PublicKey,
 ) -> Result<Effective, IdentityError> {
+    directory.key(user).signer()?;
     let entry = directory.users.get(&user);
     let state = &entry.ok_or(Refusal::Absent { what: "user" })?.state;
     let account_key = state.account.ok_or(Refusal::Absent { what: "user" })?;

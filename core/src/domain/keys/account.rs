@@ -428,11 +428,18 @@ impl Aggregate for Account {
                 }
                 AccountEvent::ClaimsSet { claims, issued_at }
             }
-            AccountCommand::Revoke { user, until } => AccountEvent::RevocationAdded {
-                user: user.map_or("*".to_owned(), |user| user.to_string()),
-                until,
-                issued_at,
-            },
+            AccountCommand::Revoke { user, until } => {
+                let user = user.map_or("*".to_owned(), |user| user.to_string());
+                let known = state.revocations.get(&user);
+                if known.is_some_and(|known| *known >= until) {
+                    return Ok(Vec::new());
+                }
+                AccountEvent::RevocationAdded {
+                    user,
+                    until,
+                    issued_at,
+                }
+            }
             AccountCommand::TakeNoteOfPush(push) => {
                 if state.pushed.get(&push.server) == Some(&push) {
                     return Ok(Vec::new());

@@ -281,6 +281,9 @@ impl Aggregate for Operator {
                 if !state.signing_keys.contains(&key) {
                     return Err(Refusal::NotSigningKey { key });
                 }
+                if state.claims.is_strict && state.signing_keys == [key] {
+                    return Err(Refusal::LastSigningKey { key });
+                }
                 OperatorEvent::SigningKeyRemoved { key, issued_at }
             }
             OperatorCommand::SetClaims { claims } => {

@@ -49,6 +49,11 @@ pub enum Refusal {
         /// The key.
         key: PublicKey,
     },
+    /// The only signing key where nothing else may sign. Make another one first.
+    LastSigningKey {
+        /// The key.
+        key: PublicKey,
+    },
     /// A role that no signing key of the account has.
     RoleUnknown {
         /// The role.
@@ -82,6 +87,7 @@ impl Refusal {
             Self::Revoked { .. } => "key-revoked",
             Self::Rotated { .. } => "key-rotated",
             Self::NotSigningKey { .. } => "not-signing-key",
+            Self::LastSigningKey { .. } => "last-signing-key",
             Self::RoleUnknown { .. } => "role-unknown",
             Self::RoleTwice { .. } => "role-twice",
             Self::LimitsOfRole { .. } => "limits-of-role",
@@ -109,6 +115,10 @@ impl fmt::Display for Refusal {
                 write!(f, "`{key}` was rotated: `{successor}` signs in its place")
             }
             Self::NotSigningKey { key } => write!(f, "`{key}` is no signing key of it"),
+            Self::LastSigningKey { key } => write!(
+                f,
+                "`{key}` is the only signing key, and the operator lets nothing else sign"
+            ),
             Self::RoleUnknown { role } => {
                 write!(f, "no signing key of the account has the role `{role}`")
             }

@@ -179,6 +179,12 @@ fn an_operator_s_token_follows_from_its_history() {
     assert_eq!(claims.body.signing_keys, [signer.to_string()]);
 
     let remove = || OperatorCommand::RemoveSigningKey { key: signer };
+    let refused = run::<Operator>(&mut state, (remove(), moment(200))).expect_err("the last one");
+    assert_eq!(refused, Refusal::LastSigningKey { key: signer });
+    let other = OperatorCommand::AddSigningKey {
+        key: key(KeyKind::Operator, 3),
+    };
+    run::<Operator>(&mut state, (other, moment(200))).expect("added");
     run::<Operator>(&mut state, (remove(), moment(200))).expect("removed");
     let refused =
         run::<Operator>(&mut state, (remove(), moment(200))).expect_err("removed already");

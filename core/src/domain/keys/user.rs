@@ -86,6 +86,21 @@ pub enum UserEvent {
     },
 }
 
+impl UserEvent {
+    /// Whether it sets what the next token says.
+    fn sets(&self) -> bool {
+        match self {
+            Self::PermissionsSet { .. }
+            | Self::LimitsSet { .. }
+            | Self::RoleSet { .. }
+            | Self::TagsSet { .. } => true,
+            Self::UserCreated { .. }
+            | Self::CredentialsIssued { .. }
+            | Self::UserRevoked { .. } => false,
+        }
+    }
+}
+
 impl DomainEvent for UserEvent {
     const ENTITY: &'static str = "user";
 }
@@ -153,6 +168,8 @@ pub struct UserState {
     pub tokens: u64,
     /// Until which second its tokens count no more.
     pub revoked_until: Option<i64>,
+    /// Whether its last token says something else than the next one will, by what was set of the user.
+    pub is_changed: bool,
 }
 
 impl UserState {
@@ -235,9 +252,11 @@ impl Aggregate for User {
             UserEvent::CredentialsIssued { issued } => {
                 state.issued = Some(issued.clone());
                 state.tokens += 1;
+                state.is_changed = false;
             }
             UserEvent::UserRevoked { until, .. } => state.revoked_until = Some(*until),
         }
+        state.is_changed |= event.sets();
         state
     }
 
@@ -295,6 +314,10 @@ impl Aggregate for User {
             }
             UserCommand::SetTags(tags) => UserEvent::TagsSet { tags },
             UserCommand::Issue(issued) => UserEvent::CredentialsIssued { issued },
+            // Revoking twice is what a repeated command does.
+            UserCommand::Revoke { .. } if state.user.is_some() && state.is_revoked() => {
+                return Ok(Vec::new());
+            }
             UserCommand::Revoke { reason } => {
                 let last = state.issued.as_ref().map_or(0, |issued| issued.issued_at);
                 UserEvent::UserRevoked {
@@ -311,14 +334,9 @@ impl Aggregate for User {
                 .claims(account, 0)
                 .ok_or(Refusal::Absent { what: "user" })?,
         )?;
-        let is_setting = matches!(
-            event,
-            UserEvent::PermissionsSet { .. }
-                | UserEvent::LimitsSet { .. }
-                | UserEvent::RoleSet { .. }
-                | UserEvent::TagsSet { .. }
-        );
-        match is_setting && next == *state {
+        let says_the_same =
+            next.limits == state.limits && next.role == state.role && next.tags == state.tags;
+        match event.sets() && says_the_same {
             true => Ok(Vec::new()),
             false => Ok(vec![event]),
         }

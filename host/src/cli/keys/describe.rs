@@ -4,7 +4,6 @@ use cim_core::domain::keys::{Directory, KeyState};
 use cim_core::jwt::{AccountClaims, OperatorClaims, SigningKey, UserLimits};
 use cim_core::nkey::{KeyKind, PublicKey};
 use cim_core::time::Timestamp;
-use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::cli::failure::Failure;
@@ -109,13 +108,8 @@ fn signing_key(directory: &Directory, key: PublicKey) -> Value {
         "state": state.name(),
         "successor": successor,
         "role": scope.map(|scope| &scope.role),
-        "limits": scope.map(|scope| limits_of(&scope.template)),
+        "limits": scope.map(|scope| &scope.template),
     })
-}
-
-/// Limits of a role as they are written.
-fn limits_of(limits: &UserLimits) -> impl Serialize {
-    limits.clone()
 }
 
 fn keys(directory: &Directory, keys: impl Iterator<Item = PublicKey>) -> Vec<Value> {

@@ -6,7 +6,7 @@ use cim_core::domain::keys::Directory;
 use cim_core::jwt::{AccountClaims, Claims, JetStreamLimits, OperatorClaims, UserLimits};
 use cim_core::nkey::PublicKey;
 use clap::{Args, Subcommand};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::args::{LimitArgs, Until, text_or_file, until};
 use super::change::{ChangeArgs, Told, with_schema};
@@ -15,7 +15,10 @@ use super::folder::FolderArgs;
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::output::Output;
 use crate::cli::place::Place;
-use crate::identity::write_private;
+use crate::identity::{check_writable, write_private};
+
+const CLAIMS_FORM: &str = "write what stands under `nats` in a token, for example `--claims \
+                           '{\"limits\":{\"conn\":100}}'`";
 
 /// How people write what a token is to say.
 const CLAIMS_HELP: &str = "\
@@ -108,14 +111,17 @@ Examples:
   cim keys account set orders --claims '{\"limits\":{\"conn\":100}}'
   cim keys account set orders --claims @orders.json --dry-run
 
-Claims take the place of those that are there, but for signing keys and revocations. `cim keys
-account show orders --json` shows them.")]
+Claims are laid over those that are there; with `--replace` they take their place, and what is not
+named is not limited. `cim keys account show orders --json` shows them.")]
 pub(crate) struct SetAccount {
     /// The account, by name or key
     account: String,
     /// What its token is to say: JSON, or @FILE
     #[arg(long, value_name = "JSON|@FILE")]
     claims: String,
+    /// Let them take the place of all that is there, but for signing keys and revocations
+    #[arg(long)]
+    replace: bool,
     #[command(flatten)]
     change: ChangeArgs,
 }
@@ -401,10 +407,16 @@ impl CreateAccount {
 
 impl SetAccount {
     async fn run(self, place: &Place, out: &mut Output) -> Result<(), Failure> {
-        let claims: AccountClaims = claims(Some(&self.claims))?;
+        let fields = fields(&self.claims)?;
         let set = |draft: &mut crate::identity::Draft<'_>| {
             let account = draft.directory().find_account(&self.account)?;
-            draft.set_account(account, claims.clone())?;
+            let state = draft.directory().accounts.get(&account);
+            let present = state.map(|entry| entry.state.settings().clone());
+            let claims: Claims<AccountClaims> = match present.filter(|_| !self.replace) {
+                Some(present) => Claims::draft_over(present, account, "", fields.clone()),
+                None => Claims::draft(account, "", fields.clone()),
+            }?;
+            draft.set_account(account, claims.body)?;
             Ok(account)
         };
         let schema = "cim.keys.account.set/v1";
@@ -449,6 +461,10 @@ impl CreateUser {
 impl Creds {
     async fn run(self, place: &Place, out: &mut Output) -> Result<(), Failure> {
         let expires = Until::second(self.expires)?;
+        // A token that cannot be written is better not issued.
+        if let Some(file) = &self.out {
+            check_writable(file).map_err(|error| Failure::file("write", file, &error))?;
+        }
         let issue = |draft: &mut crate::identity::Draft<'_>| {
             let user = draft.directory().find_user(&self.user)?;
             draft.generate_credentials(user, expires)
@@ -508,13 +524,18 @@ impl RotateKeys {
     ) -> Result<(), Failure> {
         let rotate = |draft: &mut crate::identity::Draft<'_>| {
             let holder = find(draft.directory(), &self.holder)?;
-            let keys = draft.directory().keys.iter();
+            let directory = draft.directory();
+            let keys: Vec<PublicKey> = match directory.accounts.get(&holder) {
+                Some(entry) => {
+                    let keys = entry.state.signing_keys.iter();
+                    keys.filter_map(|key| key.key().parse().ok()).collect()
+                }
+                None => directory.operators[&holder].state.signing_keys.clone(),
+            };
+            // The oldest first, so that the newest stays the newest.
             let active: Vec<PublicKey> = keys
-                .filter(|(_, entry)| {
-                    let facts = entry.state.signer().ok();
-                    facts.is_some_and(|facts| facts.holder == holder && facts.key != holder)
-                })
-                .map(|(key, _)| *key)
+                .into_iter()
+                .filter(|key| directory.key(*key).signer().is_ok())
                 .collect();
             active
                 .into_iter()
@@ -552,15 +573,17 @@ pub(crate) fn claims<B: cim_core::jwt::Body + Default>(text: Option<&str>) -> Re
     let Some(text) = text else {
         return Ok(B::default());
     };
-    let text = text_or_file(text)?;
-    let help = "write what stands under `nats` in a token, for example \
-                `--claims '{\"limits\":{\"conn\":100}}'`";
-    let fields = serde_json::from_str(&text).map_err(|error| {
-        Failure::usage(format!("the claims are no JSON object: {error}")).help(help)
-    })?;
+    let fields = fields(text)?;
     // The key is not known yet, and says nothing of the claims.
     let someone = cim_core::nkey::Seed::new(B::KIND.subject(), [0; 32]).public_key();
     let drafted: Claims<B> = Claims::draft(someone, "", fields)
-        .map_err(|error| Failure::of(Exit::Usage, error.code(), &error).help(help))?;
+        .map_err(|error| Failure::of(Exit::Usage, error.code(), &error).help(CLAIMS_FORM))?;
     Ok(drafted.body)
+}
+
+/// The fields of claims, as text or in a file.
+fn fields(text: &str) -> Result<Map<String, Value>, Failure> {
+    serde_json::from_str(&text_or_file(text)?).map_err(|error| {
+        Failure::usage(format!("the claims are no JSON object: {error}")).help(CLAIMS_FORM)
+    })
 }

@@ -102,6 +102,10 @@ fn of_refusal(refusal: &Refusal) -> (Exit, &'static str) {
              keys signing-key list`",
         ),
         Refusal::NotSigningKey { .. } => (Exit::NotFound, "see `cim keys signing-key list`"),
+        Refusal::LastSigningKey { .. } => (
+            Exit::NotAllowed,
+            "make a successor first: `cim keys signing-key rotate KEY`",
+        ),
         Refusal::RoleUnknown { .. } => (
             Exit::NotFound,
             "make a key for the role: `cim keys signing-key create ACCOUNT --role ROLE`",

@@ -13,14 +13,15 @@ use serde::{Deserialize, Serialize};
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::place::{Absent, Place};
 use crate::identity::keystore::{
-    EncryptedKeystore, KdfParams, Keystore, KeystoreKind, MemoryKeystore, PlainKeystore, kind_in,
+    EncryptedKeystore, KdfParams, Keystore, KeystoreError, KeystoreKind, MemoryKeystore,
+    PlainKeystore, kind_in,
 };
 use crate::identity::{Identities, write_private};
 use crate::secret::Secret;
 use crate::store::EventStore;
 
 /// The longest passphrase, in bytes; longer ones are a file that was meant otherwise.
-const MAX_PASSPHRASE_LEN: u64 = 4096;
+const MAX_PASSPHRASE_LEN: usize = 4096;
 
 /// The file in the folder that names the event store.
 const EVENTS: &str = "events.toml";
@@ -68,10 +69,17 @@ impl FolderArgs {
     async fn store(&self, place: &Place) -> Result<(Arc<dyn EventStore>, Namespace), Failure> {
         let begun = self.begun()?;
         let other = begun.as_ref().filter(|_| !place.is_named);
-        let store = match other {
-            None => place.open(Absent::Refuse).await?,
-            Some(begun) => place.open_at(&begun.url, None).await?,
+        let opened = match other {
+            None => place.open(Absent::Refuse).await,
+            Some(begun) => place.open_at(&begun.url, None).await,
         };
+        let store = opened.map_err(|failure| match failure.exit {
+            Exit::NotFound => failure.help(
+                "begin with `cim keys init` (`--empty` for `cim keys apply` and `cim keys \
+                 import-nsc`), or name the store of the identities with `--store URL`",
+            ),
+            _ => failure,
+        })?;
         let namespace = match begun {
             None => namespace(place, &*store)?,
             Some(begun) => Namespace::new(&begun.namespace)
@@ -83,6 +91,8 @@ impl FolderArgs {
     /// Where identities were begun in this folder.
     fn begun(&self) -> Result<Option<Begun>, Failure> {
         let file = self.dir.join(EVENTS);
+        check_ours(&self.dir)?;
+        check_ours(&file)?;
         match fs::read_to_string(&file) {
             Ok(text) => toml::from_str(&text)
                 .map(Some)
@@ -124,17 +134,20 @@ impl FolderArgs {
         let (store, namespace) = self.store(place).await?;
         let keystore: Box<dyn Keystore> = match kind_in(&self.keystore())? {
             Some(KeystoreKind::Plain) => Box::new(PlainKeystore::open(&self.keystore())?),
-            _ => {
-                let folder = self.keystore();
-                // That there is none is said before a passphrase is asked for.
-                if kind_in(&folder)?.is_none() {
-                    EncryptedKeystore::open(&folder, &Secret::default())?;
-                }
-                let passphrase = self.passphrase(Asked::Once)?;
-                Box::new(EncryptedKeystore::open(&folder, &passphrase)?)
-            }
+            _ => Box::new(self.encrypted()?),
         };
         Ok(Identities::open(store, keystore, &namespace).await?)
+    }
+
+    /// Opens an encrypted keystore.
+    pub(crate) fn encrypted(&self) -> Result<EncryptedKeystore, Failure> {
+        let folder = self.keystore();
+        // That there is none is said before a passphrase is asked for.
+        if kind_in(&folder)?.is_none() {
+            return Err(KeystoreError::NotFound { folder }.into());
+        }
+        let passphrase = self.passphrase(Asked::Once)?;
+        Ok(EncryptedKeystore::open(&folder, &passphrase)?)
     }
 
     /// Opens the keystore of a store, or makes one.
@@ -144,6 +157,7 @@ impl FolderArgs {
         store: &dyn EventStore,
     ) -> Result<Box<dyn Keystore>, Failure> {
         let folder = self.keystore();
+        check_ours(&self.dir)?;
         let store_id = store.info().store_id;
         let there = kind_in(&folder)?;
         if let Some(there) = there.filter(|there| *there != kind) {
@@ -154,10 +168,7 @@ impl FolderArgs {
         Ok(match (kind, there) {
             (KeystoreKind::Plain, Some(_)) => Box::new(PlainKeystore::open(&folder)?),
             (KeystoreKind::Plain, None) => Box::new(PlainKeystore::create(&folder, store_id)?),
-            (KeystoreKind::Encrypted, Some(_)) => {
-                let passphrase = self.passphrase(Asked::Once)?;
-                Box::new(EncryptedKeystore::open(&folder, &passphrase)?)
-            }
+            (KeystoreKind::Encrypted, Some(_)) => Box::new(self.encrypted()?),
             (KeystoreKind::Encrypted, None) => {
                 let passphrase = self.passphrase(Asked::Twice)?;
                 let params = KdfParams::default();
@@ -208,11 +219,19 @@ pub(crate) fn passphrase(
     asked: Asked,
 ) -> Result<Secret, Failure> {
     if let Some(path) = file {
-        let mut text = String::new();
-        let read = fs::File::open(path)
-            .and_then(|file| file.take(MAX_PASSPHRASE_LEN).read_to_string(&mut text));
+        let mut text = String::with_capacity(MAX_PASSPHRASE_LEN + 1);
+        let longest = MAX_PASSPHRASE_LEN as u64 + 1;
+        let read =
+            fs::File::open(path).and_then(|file| file.take(longest).read_to_string(&mut text));
         let text = Secret::from(text);
         read.map_err(|error| Failure::file("read", path, &error))?;
+        if text.expose().len() > MAX_PASSPHRASE_LEN {
+            let message = format!(
+                "`{}` has more than the {MAX_PASSPHRASE_LEN} bytes that a passphrase may have",
+                path.display()
+            );
+            return Err(Failure::usage(message).help(format!("name the file with `{flag}`")));
+        }
         // A file ends with a line end that nobody typed.
         let line = text.expose();
         let line = line.strip_suffix('\n').unwrap_or(line);
@@ -240,19 +259,48 @@ pub(crate) fn namespace(place: &Place, store: &dyn EventStore) -> Result<Namespa
     place.namespace(&store.info().template)
 }
 
-/// A name as that of a file: what would lead elsewhere is replaced.
+/// A name as that of a file: what would lead elsewhere is written with its number, so that two names
+/// are two files.
 fn file_name(name: &str) -> String {
-    let name: String = name
-        .chars()
-        .map(|found| match found {
-            '/' | '\\' | ':' | '\0' => '_',
-            found => found,
-        })
-        .collect();
-    match name.starts_with('.') {
-        true => format!("_{name}"),
-        false => name,
+    let mut file = String::new();
+    for (index, found) in name.char_indices() {
+        match found {
+            '/' | '\\' | ':' | '%' | '\0' => file.push_str(&format!("%{:02X}", u32::from(found))),
+            '.' if index == 0 => file.push_str("%2E"),
+            found => file.push(found),
+        }
     }
+    file
+}
+
+/// Refuses a folder or file that others may write to: who writes the events of identities decides whom
+/// their seeds vouch for.
+#[cfg(unix)]
+fn check_ours(path: &Path) -> Result<(), Failure> {
+    use std::os::unix::fs::MetadataExt as _;
+
+    let metadata = match fs::symlink_metadata(path) {
+        Ok(metadata) => metadata,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(Failure::file("examine", path, &error)),
+    };
+    let shown = path.display();
+    let refused = |why: &str, help: String| {
+        let message = format!("`{shown}` {why}");
+        Err(Failure::new(Exit::NotAllowed, "folder-unsafe", message).help(help))
+    };
+    if metadata.is_symlink() {
+        return refused("is a link", format!("ls -ld '{shown}'"));
+    }
+    if metadata.mode() & 0o022 != 0 {
+        return refused("may be written by others", format!("chmod go-w '{shown}'"));
+    }
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn check_ours(_: &Path) -> Result<(), Failure> {
+    Ok(())
 }
 
 #[cfg(test)]
@@ -263,9 +311,11 @@ mod tests {
     fn names_lead_nowhere_else() {
         for (name, expect) in [
             ("ann", "ann"),
-            ("../../etc/passwd", "_.._.._etc_passwd"),
-            ("..", "_.."),
+            ("../../etc/passwd", "%2E.%2F..%2Fetc%2Fpasswd"),
+            ("..", "%2E."),
             ("a b.c", "a b.c"),
+            ("a/b", "a%2Fb"),
+            ("a%2Fb", "a%252Fb"),
         ] {
             assert_eq!(file_name(name), expect);
         }

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use cim_core::append::AppendError;
 use cim_core::creds::Creds;
 use cim_core::jwt::{AccountClaims, JetStreamLimits, OperatorClaims};
 use cim_core::nkey::PublicKey;
@@ -16,7 +17,9 @@ use crate::cli::failure::{Exit, Failure};
 use crate::cli::output::Output;
 use crate::cli::place::{Absent, Place};
 use crate::identity::keystore::{KeystoreKind, MemoryKeystore};
-use crate::identity::{Draft, Identities, IdentityError, write_private};
+use crate::identity::{
+    Draft, Identities, IdentityError, check_writable, namespace_beside, write_private,
+};
 
 const SCHEMA: &str = "cim.keys.init/v1";
 
@@ -45,7 +48,11 @@ pub(crate) struct Init {
     #[arg(long, value_name = "NAME", default_value = "app")]
     user: String,
     /// Make the keystore alone, for `cim keys apply` or `cim keys import-nsc` to fill
-    #[arg(long, conflicts_with_all = ["operator", "account", "user", "dry_run"])]
+    #[arg(long, conflicts_with_all = [
+        "operator", "account", "user", "dry_run", "publish", "deny_publish", "subscribe",
+        "deny_subscribe", "responses", "file", "resolver", "listen", "server_name", "server_dir",
+        "no_jetstream",
+    ])]
     empty: bool,
     /// How seeds are kept: sealed with a passphrase, or in plain files for machines whose disk is trusted
     #[arg(long, value_enum, default_value = "encrypted")]
@@ -94,7 +101,13 @@ impl Init {
                 return self.would_begin(place, out).await;
             }
             Err(failure) if failure.exit != Exit::NotFound => return Err(failure),
-            _ => place.open(Absent::Create).await?,
+            _ => {
+                let template = place.config.template()?.unwrap_or_default();
+                let namespace = place.namespace(&template)?;
+                // A stream takes the events of its namespaces alone.
+                let namespaces = vec![namespace.clone(), namespace_beside(&namespace)];
+                place.open_or_create_for(namespaces).await?
+            }
         };
         let namespace = namespace(place, &*store)?;
         let operator = self.operator.clone();
@@ -103,8 +116,8 @@ impl Init {
         if let Some(entry) = directory.operators.values().next() {
             let message = format!("there is an operator already: `{}`", entry.state.name);
             return Err(Failure::new(Exit::Failed, "exists", message).help(
-                "go on with `cim keys account create`, or make another one: `cim keys operator \
-                 create`",
+                "go on with `cim keys account create`; if creds or the configuration are missing: `cim \
+                 keys user list`, `cim keys user creds USER`, `cim keys server config`",
             ));
         }
         if self.dry_run {
@@ -130,9 +143,14 @@ impl Init {
             told.print(SCHEMA, self.json, out)?;
             return Ok(identities.store().close().await?);
         }
-        let made = identities
-            .change(|draft| self.make(draft, &operator))
-            .await?;
+        // What cannot be written is better known before there is an operator.
+        let system_creds = self.folder.creds("SYS", "sys");
+        for file in [system_creds, self.folder.creds(&self.account, &self.user)] {
+            check_writable(&file).map_err(|error| Failure::file("write", &file, &error))?;
+        }
+        self.server.check(&self.folder.dir)?;
+        let made = identities.change(|draft| self.make(draft, &operator));
+        let made = made.await.map_err(|error| refused(error, &identities))?;
         for (file, creds) in &made.creds {
             write_private(file, creds.expose().as_bytes())
                 .map_err(|error| Failure::file("write", file, &error))?;
@@ -160,6 +178,11 @@ impl Init {
     }
 
     fn make(&self, draft: &mut Draft<'_>, name: &str) -> Result<Made, IdentityError> {
+        // Another process may have been faster.
+        if let Some((by, entry)) = draft.directory().operators.iter().next() {
+            let (name, by) = (entry.state.name.clone(), *by);
+            return Err(IdentityError::NameTaken { name, by });
+        }
         let operator = draft.create_operator(name, OperatorClaims::default())?;
         let system = draft.create_account(operator, "SYS", AccountClaims::default())?;
         // Identity keys are for emergencies: signing keys do the daily work.
@@ -236,5 +259,19 @@ impl Init {
                 creds.display()
             )),
         }
+    }
+}
+
+/// A stream that was made before may not take these events.
+fn refused(error: IdentityError, identities: &Identities) -> Failure {
+    let is_rejected = matches!(&error, IdentityError::Append(AppendError::Rejected { .. }));
+    let failure = Failure::from(error);
+    match is_rejected {
+        true => failure.help(format!(
+            "let the stream take `{}.*.*.*` as well, or keep these events in a file: `--store \
+             sqlite:identity.db`",
+            identities.namespace()
+        )),
+        false => failure,
     }
 }

@@ -9,7 +9,7 @@ use super::change::Told;
 use super::folder::{Asked, FolderArgs, passphrase};
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::output::Output;
-use crate::identity::keystore::{EncryptedKeystore, KdfParams, KeystoreKind, kind_in};
+use crate::identity::keystore::{KdfParams, KeystoreKind, kind_in};
 
 #[derive(Args, Debug)]
 #[command(after_help = "\
@@ -37,7 +37,7 @@ impl Passphrase {
             return Err(Failure::new(Exit::Failed, "keystore-plain", message)
                 .help("make an encrypted one in another folder, with `cim keys init --dir DIR`"));
         }
-        let mut keystore = EncryptedKeystore::open(&folder, &self.folder.passphrase(Asked::Once)?)?;
+        let mut keystore = self.folder.encrypted()?;
         let new = passphrase(
             self.new_passphrase_file.as_deref(),
             "CIM_NEW_PASSPHRASE",

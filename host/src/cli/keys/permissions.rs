@@ -1,5 +1,6 @@
 //! `cim keys permissions`.
 
+use cim_core::domain::keys::Refusal;
 use cim_core::jwt::Verdict;
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
@@ -10,15 +11,15 @@ use super::describe::describe;
 use super::entities::path;
 use super::folder::FolderArgs;
 use crate::cli::failure::{Exit, Failure};
-use crate::cli::output::Output;
+use crate::cli::output::{Output, say};
 use crate::cli::place::Place;
-use crate::identity::{Draft, Identities};
+use crate::identity::{Draft, Identities, IdentityError};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Permissions {
     /// Set what a user, or the users of an account that say nothing of it, may publish and subscribe to
     Set(Set),
-    /// Say whether a user may publish or subscribe to a subject, as a server would
+    /// Say whether a user may publish or subscribe to a subject, as a server would by its next creds
     Check(Check),
 }
 
@@ -28,7 +29,8 @@ Examples:
   cim keys permissions set ann --publish 'orders.>' --subscribe 'orders.>' --subscribe '_INBOX.>'
   cim keys permissions set --account orders --deny-publish 'audit.>'
 
-What is not named is gone; without any, everything is allowed. A user's creds say so once they are
+It takes the place of all that was set before: without `--subscribe`, everything may be subscribed to.
+A user's creds say so once they are
 issued anew, an account's defaults once they are pushed.")]
 pub(crate) struct Set {
     /// The user, by name, key, or ACCOUNT/NAME
@@ -37,6 +39,9 @@ pub(crate) struct Set {
     /// The account whose defaults are set, by name or key
     #[arg(long, conflicts_with = "user")]
     account: Option<String>,
+    /// Everything
+    #[arg(long, conflicts_with_all = ["publish", "deny_publish", "subscribe", "deny_subscribe", "responses"])]
+    all: bool,
     #[command(flatten)]
     permissions: PermissionArgs,
     #[command(flatten)]
@@ -85,6 +90,11 @@ impl Permissions {
 
 impl Set {
     async fn run(self, place: &Place, out: &mut Output) -> Result<(), Failure> {
+        if self.permissions.is_empty() && !self.all {
+            let message = "nothing is named that may be done";
+            return Err(Failure::usage(message)
+                .help("name subjects, such as `--publish 'orders.>'`, or `--all` for everything"));
+        }
         let set = |draft: &mut Draft<'_>| {
             let of = match (&self.user, &self.account) {
                 (Some(user), _) => draft.directory().find_user(user)?,
@@ -120,14 +130,29 @@ impl Check {
             let message = "there are no queue groups for what is published";
             return Err(Failure::usage(message).help("leave `--queue` out"));
         }
+        if !is_subject(&self.subject) {
+            let message = format!("`{}` is no subject", self.subject);
+            return Err(Failure::usage(message).help(
+                "subjects are tokens with full stops between them, none of them empty and without \
+                 white space",
+            ));
+        }
         let directory = self.folder.read(place).await?;
         let user = directory.find_user(&self.user);
-        let user = user.map_err(crate::identity::IdentityError::from)?;
-        let effective = Identities::effective_of(&directory, user)?;
-        let verdict = match self.action {
-            Action::Publish => effective.may_publish(&self.subject),
-            Action::Subscribe => effective.may_subscribe(&self.subject, self.queue.as_deref()),
+        let user = user.map_err(IdentityError::from)?;
+        let verdict = match Identities::effective_of(&directory, user) {
+            Ok(effective) => match self.action {
+                Action::Publish => effective.may_publish(&self.subject),
+                Action::Subscribe => effective.may_subscribe(&self.subject, self.queue.as_deref()),
+            },
+            Err(IdentityError::Refused(error @ Refusal::Revoked { .. })) => Verdict::Denied {
+                why: error.to_string(),
+            },
+            Err(error) => return Err(error.into()),
         };
+        // Servers go by the token that is out.
+        let state = directory.users.get(&user).map(|entry| &entry.state);
+        let is_changed = state.is_some_and(|state| state.is_changed && state.issued.is_some());
         let why = match &verdict {
             Verdict::Allowed => None,
             Verdict::AllowedAsAnswer => Some("as an answer alone".to_owned()),
@@ -144,6 +169,7 @@ impl Check {
                 "verdict": word,
                 "allowed": verdict.is_allowed(),
                 "why": why,
+                "creds_say_otherwise": is_changed,
             });
             out.json(&with_schema("cim.keys.permissions.check/v1", document))?;
         } else {
@@ -151,6 +177,13 @@ impl Check {
             out.line(&format!("{word}{why}"))?;
         }
         out.flush()?;
+        if is_changed && !self.json {
+            let path = path(&directory, user);
+            say(&format!(
+                "The creds that are out are older, and may say something else: `cim keys user creds \
+                 {path}` issues new ones."
+            ));
+        }
         if verdict.is_allowed() {
             return Ok(());
         }
@@ -159,4 +192,13 @@ impl Check {
         failure.quiet = true;
         Err(failure)
     }
+}
+
+/// Whether a server would take it as a subject.
+fn is_subject(subject: &str) -> bool {
+    let is_token = |token: &str| {
+        !token.is_empty()
+            && !token.contains(|found: char| found.is_whitespace() || found.is_control())
+    };
+    subject.split('.').all(is_token)
 }

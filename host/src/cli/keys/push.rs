@@ -144,6 +144,7 @@ impl Push {
         let mut system = self.system.connect(place).await?;
         let trust = Trust::of(&system.identities.operator_claims(system.operator)?);
         let mut documents = Vec::new();
+        let mut failed: Vec<Failure> = Vec::new();
         let mut is_everywhere = true;
         for account in system.accounts(&self.accounts)? {
             let token = system.identities.account_token(account)?;
@@ -152,8 +153,23 @@ impl Push {
                 ..claims::Push::new(token.clone(), trust.clone())
             };
             let name = describe::name(system.identities.directory(), account);
-            let pushed = system.client.push_claims(&push).await;
-            let pushed = pushed.map_err(|error| named(&name, error))?;
+            let pushed = match system.client.push_claims(&push).await {
+                Ok(pushed) => pushed,
+                // What is wrong with one is not in the way of the others.
+                Err(error) => {
+                    let failure = named(&name, error);
+                    if self.json {
+                        documents.push(json!({
+                            "account": name,
+                            "key": account,
+                            "code": failure.code,
+                            "error": failure.message,
+                        }));
+                    }
+                    failed.push(failure);
+                    continue;
+                }
+            };
             is_everywhere &= pushed.is_everywhere();
             take_note(&mut system.identities, &pushed, &token).await?;
             match self.json {
@@ -162,11 +178,19 @@ impl Push {
             }
         }
         if self.json {
+            let is_everywhere = is_everywhere && failed.is_empty();
             let document = json!({"everywhere": is_everywhere, "accounts": documents});
             out.json(&with_schema("cim.keys.server.push/v1", document))?;
         }
         out.flush()?;
         system.identities.store().close().await?;
+        if let Some(mut failure) = failed.pop() {
+            for other in &failed {
+                say(&format!("error: {}", other.message));
+            }
+            failure.quiet = self.json;
+            return Err(failure);
+        }
         match is_everywhere {
             true => Ok(()),
             false => Err(elsewhere(self.json)),
@@ -326,19 +350,13 @@ impl Diff {
 
 impl From<ClaimsError> for Failure {
     fn from(error: ClaimsError) -> Self {
-        let help = error.help();
-        let exit = match &error {
+        let exit = match error {
+            ClaimsError::JetStream(error) => return error.into(),
             ClaimsError::Token(_) | ClaimsError::Refused { .. } => Exit::Broken,
             ClaimsError::NotTrusted { .. } | ClaimsError::NotSystemUser => Exit::NotAllowed,
             ClaimsError::Newer { .. } | ClaimsError::SameSecond { .. } => Exit::Conflict,
-            ClaimsError::JetStream(_) => {
-                let ClaimsError::JetStream(error) = error else {
-                    unreachable!("it was just looked at")
-                };
-                return error.into();
-            }
-            _ => Exit::Failed,
+            ClaimsError::NoStore { .. } => Exit::Failed,
         };
-        Self::of(exit, error.code(), &error).help(help)
+        Self::of(exit, error.code(), &error).help(error.help())
     }
 }

@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 
 use crate::cli::failure::{Exit, Failure};
 use crate::identity::server_config::{KnownAccount, Resolver, ServerConfig};
-use crate::identity::{Identities, IdentityError, write_public};
+use crate::identity::{Identities, IdentityError, check_writable, write_public};
 
 /// What a server is told beside its identities.
 #[derive(Args, Clone, Debug)]
@@ -39,6 +39,17 @@ enum Kind {
 }
 
 impl ServerFileArgs {
+    /// Whether the file can be written.
+    pub(crate) fn check(&self, dir: &Path) -> Result<(), Failure> {
+        let file = self.path(dir);
+        check_writable(&file).map_err(|error| Failure::file("write", &file, &error))
+    }
+
+    fn path(&self, dir: &Path) -> PathBuf {
+        let file = self.file.clone();
+        file.unwrap_or_else(|| dir.join("nats-server.conf"))
+    }
+
     /// Writes the file, and gives its path.
     pub(crate) fn write(
         &self,
@@ -46,8 +57,7 @@ impl ServerFileArgs {
         operator: PublicKey,
         dir: &Path,
     ) -> Result<PathBuf, Failure> {
-        let file = self.file.clone();
-        let file = file.unwrap_or_else(|| dir.join("nats-server.conf"));
+        let file = self.path(dir);
         let text = self.text(identities, operator, dir)?;
         // It has no secrets, and servers run as other users.
         write_public(&file, text.as_bytes())
