@@ -39,6 +39,18 @@ impl Timestamp {
         Ok(Self(micros))
     }
 
+    /// Takes whole seconds since 1970, as tokens of NATS have them; `None` for a second before 1970 or
+    /// after 9999.
+    pub fn from_seconds(seconds: i64) -> Option<Self> {
+        let micros = u64::try_from(seconds).ok()?.checked_mul(1_000_000)?;
+        Self::from_micros(micros).ok()
+    }
+
+    /// Whole seconds since 1970, rounded down.
+    pub fn seconds(self) -> i64 {
+        i64::try_from(self.0 / 1_000_000).expect("years have four digits")
+    }
+
     /// Microseconds since 1970.
     pub fn micros(self) -> u64 {
         self.0

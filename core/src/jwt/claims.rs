@@ -73,7 +73,7 @@ impl<B: Body> Claims<B> {
     #[must_use]
     pub fn with_end(mut self, end: Timestamp) -> Self {
         // Zero would be for ever.
-        self.expires = validate::seconds(end).max(1);
+        self.expires = end.seconds().max(1);
         self
     }
 
@@ -134,7 +134,7 @@ impl<B: Body> Claims<B> {
             });
         }
         self.issuer = issuer.public_key().to_string();
-        self.issued_at = validate::seconds(now);
+        self.issued_at = now.seconds();
         self.id = self.computed_id();
         self.body.sort();
         Ok(())

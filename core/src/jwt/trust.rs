@@ -14,7 +14,7 @@ use super::operator::OperatorClaims;
 use super::signing_key::SigningKey;
 use super::token::Token;
 use super::user::{UserClaims, UserLimits};
-use super::validate::{Finding, Findings, ServerVersion, is_in_network, seconds, time_of_day};
+use super::validate::{Finding, Findings, ServerVersion, is_in_network, time_of_day};
 use crate::nkey::{KeyKind, PublicKey};
 use crate::time::Timestamp;
 
@@ -132,7 +132,7 @@ impl Claims<AccountClaims> {
             findings.error("account-key-invalid", "sub", text);
         }
         // In its last second an account has ended, and its token is still valid.
-        if self.expires < 0 || self.expires == seconds(at) {
+        if self.expires < 0 || self.expires == at.seconds() {
             findings.time("expired", "exp", "the account has ended");
         }
         let mut found = findings.into_list();
@@ -195,7 +195,7 @@ pub fn login_findings(
         findings.warning("token-long", "", text);
     }
     findings.extend("", claims.findings(server, Some(login.at)));
-    if claims.expires < 0 || claims.expires == seconds(login.at) {
+    if claims.expires < 0 || claims.expires == login.at.seconds() {
         findings.time("expired", "exp", "who logs in is thrown out at once");
     }
     findings.extend("account: ", account.findings_for(trust, server, login.at));
@@ -367,7 +367,7 @@ fn check_times(limits: &UserLimits, at: Timestamp, findings: &mut Findings) {
     if limits.times.is_empty() || limits.times_location != "UTC" {
         return;
     }
-    let now = seconds(at) % (24 * 60 * 60);
+    let now = at.seconds() % (24 * 60 * 60);
     let is_within = |start: &str, end: &str| {
         let (Some(start), Some(end)) = (time_of_day(start), time_of_day(end)) else {
             return false;

@@ -65,6 +65,12 @@ impl Seed {
         Ok(Self::of(kind, secret))
     }
 
+    /// Another one of the same, for another owner.
+    #[must_use]
+    pub fn copy(&self) -> Self {
+        Self::of(self.kind, self.secret.clone())
+    }
+
     /// The text, for the one place that needs it.
     pub fn expose(&self) -> Zeroizing<String> {
         codec::seed(self.kind, &self.secret)

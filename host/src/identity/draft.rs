@@ -43,7 +43,7 @@ impl Seeds for Draft<'_> {
     fn seed(&self, key: &PublicKey) -> Result<Option<Seed>, IdentityError> {
         let mut new = self.change.seeds.iter();
         match new.find(|seed| seed.public_key() == *key) {
-            Some(seed) => Ok(Some(copy(seed))),
+            Some(seed) => Ok(Some(seed.copy())),
             None => Ok(self.keystore.seed(key)?),
         }
     }
@@ -321,7 +321,7 @@ impl<'a> Draft<'a> {
         let key = seed.public_key();
         let is_new = !self.has_seed(key);
         if is_new {
-            self.change.seeds.push(copy(seed));
+            self.change.seeds.push(seed.copy());
         }
         is_new
     }
@@ -457,9 +457,4 @@ pub(super) fn check_free<'a>(
         }),
         None => Ok(()),
     }
-}
-
-/// Another one of the same.
-fn copy(seed: &Seed) -> Seed {
-    Seed::parse(&seed.expose()).expect("seeds are written as they are read")
 }

@@ -439,7 +439,7 @@ fn untrusted(user: &Claims<UserClaims>) -> IdentityError {
 
 /// Our tokens are later than those that are taken, so that these must not be far ahead.
 fn check_token<B>(claims: &Claims<B>, now: Timestamp) -> Result<(), IdentityError> {
-    let now = i64::try_from(now.micros() / 1_000_000).unwrap_or(i64::MAX);
+    let now = now.seconds();
     match (0..=now.saturating_add(MAX_AHEAD)).contains(&claims.issued_at) {
         true => Ok(()),
         false => {

@@ -166,8 +166,7 @@ impl Draft<'_> {
         let issued = users.filter_map(|user| self.directory().users[&user].state.issued.as_ref());
         // The last tokens may have been issued a little ahead of the time.
         let last = issued.map(|issued| issued.issued_at).max().unwrap_or(0);
-        let now = i64::try_from(self.now().micros() / 1_000_000).expect("years have four digits");
-        let until = last.max(now);
+        let until = last.max(self.now().seconds());
         self.account(account, AccountCommand::Revoke { user: None, until })
     }
 

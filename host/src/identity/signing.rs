@@ -216,11 +216,7 @@ pub fn token_sha256(token: &str) -> String {
 
 /// The time of a second. One that no calendar has comes from a revocation that was made elsewhere.
 fn second(second: i64) -> Result<Timestamp, IdentityError> {
-    let micros = u64::try_from(second)
-        .ok()
-        .and_then(|second| second.checked_mul(1_000_000));
-    let at = micros.and_then(|micros| Timestamp::from_micros(micros).ok());
-    at.ok_or_else(|| IdentityError::Unsigned {
+    Timestamp::from_seconds(second).ok_or_else(|| IdentityError::Unsigned {
         what: "a token of this time".to_owned(),
         findings: vec![Finding {
             level: Level::Error,

@@ -63,11 +63,7 @@ impl Moment {
 /// The second of a change at `now`: later than the last one, since servers and tools tell tokens apart
 /// by it.
 fn issue_after(last: i64, now: Timestamp) -> i64 {
-    seconds(now).max(last + 1)
-}
-
-fn seconds(at: Timestamp) -> i64 {
-    i64::try_from(at.micros() / 1_000_000).expect("years have four digits")
+    now.seconds().max(last + 1)
 }
 
 /// Names are shown, written into files, and put into subjects by templates of scopes.

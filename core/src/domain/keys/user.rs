@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{AccountRef, Refusal, check_claims, check_name, issue_after, seconds};
+use super::{AccountRef, Refusal, check_claims, check_name, issue_after};
 use crate::aggregate::Aggregate;
 use crate::domain::payload::DomainEvent;
 use crate::jwt::{Claims, Permissions, UserClaims, UserLimits};
@@ -322,7 +322,7 @@ impl Aggregate for User {
                 let last = state.issued.as_ref().map_or(0, |issued| issued.issued_at);
                 UserEvent::UserRevoked {
                     // The last token may have been issued a little ahead of the time.
-                    until: seconds(now).max(last),
+                    until: now.seconds().max(last),
                     reason,
                 }
             }

@@ -204,7 +204,7 @@ impl Findings {
 
     /// The time limits that every token may have. It ends behind its last second.
     fn times(&mut self, expires: i64, not_before: i64, at: Timestamp) {
-        let now = seconds(at);
+        let now = at.seconds();
         if expires > 0 && now > expires {
             let text = format!("the token has ended at {}", second(expires));
             self.time("expired", "exp", text);
@@ -229,18 +229,10 @@ impl<B: Body> Claims<B> {
     }
 }
 
-/// The whole seconds since 1970, as tokens have them.
-pub(super) fn seconds(at: Timestamp) -> i64 {
-    i64::try_from(at.micros() / 1_000_000).expect("years have four digits")
-}
-
 /// A second for people.
 fn second(number: i64) -> String {
-    let micros = u64::try_from(number)
-        .ok()
-        .and_then(|number| number.checked_mul(1_000_000));
-    match micros.map(Timestamp::from_micros) {
-        Some(Ok(at)) => at.to_string(),
-        _ => format!("second {number}"),
+    match Timestamp::from_seconds(number) {
+        Some(at) => at.to_string(),
+        None => format!("second {number}"),
     }
 }

@@ -3,9 +3,9 @@
 use cim_core::domain::keys::{Directory, KeyState};
 use cim_core::jwt::{AccountClaims, OperatorClaims, SigningKey, UserLimits};
 use cim_core::nkey::{KeyKind, PublicKey};
-use cim_core::time::Timestamp;
 use serde_json::{Value, json};
 
+use super::jwt::second;
 use crate::cli::failure::Failure;
 use crate::cli::output::Output;
 
@@ -149,13 +149,4 @@ pub(crate) fn print(document: &Value, out: &mut Output) -> Result<(), Failure> {
         out.line(&format!("{name:<13}  {value}"))?;
     }
     Ok(())
-}
-
-/// A second as a time.
-fn second(second: i64) -> String {
-    u64::try_from(second)
-        .ok()
-        .and_then(|second| second.checked_mul(1_000_000))
-        .and_then(|micros| Timestamp::from_micros(micros).ok())
-        .map_or_else(|| second.to_string(), |time| time.to_string())
 }

@@ -240,13 +240,10 @@ fn document(kind: Option<Kind>, findings: Value, is_taken: bool) -> Value {
 }
 
 /// A second for people.
-fn second(number: i64) -> String {
-    let micros = u64::try_from(number)
-        .ok()
-        .and_then(|number| number.checked_mul(1_000_000));
-    match micros.map(Timestamp::from_micros) {
-        Some(Ok(time)) => time.to_string(),
-        _ => format!("second {number}"),
+pub(crate) fn second(number: i64) -> String {
+    match Timestamp::from_seconds(number) {
+        Some(time) => time.to_string(),
+        None => format!("second {number}"),
     }
 }
 

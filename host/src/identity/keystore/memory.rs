@@ -43,7 +43,7 @@ impl Keystore for MemoryKeystore {
             let state = State::Pending { since: now };
             self.seeds
                 .entry(seed.public_key())
-                .or_insert_with(|| (state, copy(seed)));
+                .or_insert_with(|| (state, seed.copy()));
         }
         Ok(())
     }
@@ -61,15 +61,11 @@ impl Keystore for MemoryKeystore {
     }
 
     fn seed(&self, key: &PublicKey) -> Result<Option<Seed>, KeystoreError> {
-        Ok(self.seeds.get(key).map(|(_, seed)| copy(seed)))
+        Ok(self.seeds.get(key).map(|(_, seed)| seed.copy()))
     }
 
     fn remove(&mut self, key: &PublicKey) -> Result<(), KeystoreError> {
         self.seeds.remove(key);
         Ok(())
     }
-}
-
-fn copy(seed: &Seed) -> Seed {
-    Seed::parse(&seed.expose()).expect("a seed's own text")
 }
