@@ -1,9 +1,11 @@
 //! `cim keys init`.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use cim_core::append::AppendError;
 use cim_core::creds::Creds;
+use cim_core::id::Namespace;
 use cim_core::jwt::{AccountClaims, JetStreamLimits, OperatorClaims};
 use cim_core::nkey::PublicKey;
 use clap::{Args, ValueEnum};
@@ -20,6 +22,8 @@ use crate::identity::keystore::{KeystoreKind, MemoryKeystore};
 use crate::identity::{
     Draft, Identities, IdentityError, check_writable, namespace_beside, write_private,
 };
+use crate::memory::MemoryStore;
+use crate::store::EventStore;
 
 const SCHEMA: &str = "cim.keys.init/v1";
 
@@ -96,22 +100,11 @@ struct Made {
 
 impl Init {
     pub(crate) async fn run(self, place: &Place, out: &mut Output) -> Result<(), Failure> {
-        let store = match place.open(Absent::Refuse).await {
-            Err(failure) if failure.exit == Exit::NotFound && self.dry_run => {
-                return self.would_begin(place, out).await;
-            }
-            Err(failure) if failure.exit != Exit::NotFound => return Err(failure),
-            _ => {
-                let template = place.config.template()?.unwrap_or_default();
-                let namespace = place.namespace(&template)?;
-                // A stream takes the events of its namespaces alone.
-                let namespaces = vec![namespace.clone(), namespace_beside(&namespace)];
-                place.open_or_create_for(namespaces).await?
-            }
-        };
+        if self.dry_run {
+            return self.would(place, out).await;
+        }
+        let store = open_or_create(place).await?;
         let namespace = namespace(place, &*store)?;
-        let operator = self.operator.clone();
-        let operator = operator.unwrap_or_else(|| namespace.tokens()[0].to_owned());
         let directory = Identities::read(&*store, &namespace).await?;
         if let Some(entry) = directory.operators.values().next() {
             let message = format!("there is an operator already: `{}`", entry.state.name);
@@ -120,61 +113,61 @@ impl Init {
                  keys user list`, `cim keys user creds USER`, `cim keys server config`",
             ));
         }
-        if self.dry_run {
-            let keystore = Box::new(MemoryKeystore::new(store.info().store_id));
-            let identities = Identities::open(store, keystore, &namespace).await?;
-            let (change, _) = identities.draft(|draft| self.make(draft, &operator))?;
-            return would(SCHEMA, &change, self.json, out);
-        }
         let keystore = self.folder.keystore_or_new(self.keystore.into(), &*store)?;
         let mut identities = Identities::open(store, keystore, &namespace).await?;
         self.folder.begin_in(&identities)?;
-        if self.empty {
-            let keystore = self.folder.keystore();
-            let told = Told {
-                lines: vec![format!("keystore  {}", keystore.display())],
-                document: json!({"keystore": keystore}),
-                next: Some(
-                    "Go on with `cim keys apply identity.toml`, `cim keys import-nsc` or `cim keys \
-                     operator create`."
-                        .to_owned(),
-                ),
-            };
-            told.print(SCHEMA, self.json, out)?;
-            return Ok(identities.store().close().await?);
-        }
+        let told = match self.empty {
+            true => self.told_empty(),
+            false => self.fill(&mut identities, &namespace).await?,
+        };
+        told.print(SCHEMA, self.json, out)?;
+        Ok(identities.store().close().await?)
+    }
+
+    /// What would happen; also where there is no event store yet.
+    async fn would(&self, place: &Place, out: &mut Output) -> Result<(), Failure> {
+        let store: Arc<dyn EventStore> = match place.open(Absent::Refuse).await {
+            Err(failure) if failure.exit == Exit::NotFound => Arc::new(MemoryStore::new(
+                place.config.template()?.unwrap_or_default(),
+            )),
+            opened => opened?,
+        };
+        let namespace = namespace(place, &*store)?;
+        let keystore = Box::new(MemoryKeystore::new(store.info().store_id));
+        let identities = Identities::open(store, keystore, &namespace).await?;
+        let name = self.operator_name(&namespace);
+        let (change, _) = identities.draft(|draft| self.make(draft, &name))?;
+        would(SCHEMA, &change, self.json, out)
+    }
+
+    fn operator_name(&self, namespace: &Namespace) -> String {
+        let given = self.operator.clone();
+        given.unwrap_or_else(|| namespace.tokens()[0].to_owned())
+    }
+
+    /// Makes everything, and writes creds and configuration.
+    async fn fill(
+        &self,
+        identities: &mut Identities,
+        namespace: &Namespace,
+    ) -> Result<Told, Failure> {
         // What cannot be written is better known before there is an operator.
         let system_creds = self.folder.creds("SYS", "sys");
         for file in [system_creds, self.folder.creds(&self.account, &self.user)] {
             check_writable(&file).map_err(|error| Failure::file("write", &file, &error))?;
         }
         self.server.check(&self.folder.dir)?;
-        let made = identities.change(|draft| self.make(draft, &operator));
-        let made = made.await.map_err(|error| refused(error, &identities))?;
+        let name = self.operator_name(namespace);
+        let made = identities.change(|draft| self.make(draft, &name)).await;
+        let made = made.map_err(|error| refused(error, identities))?;
         for (file, creds) in &made.creds {
             write_private(file, creds.expose().as_bytes())
                 .map_err(|error| Failure::file("write", file, &error))?;
         }
         let config = self
             .server
-            .write(&identities, made.operator, &self.folder.dir)?;
-        self.told(&made, &operator, &config)
-            .print(SCHEMA, self.json, out)?;
-        Ok(identities.store().close().await?)
-    }
-
-    /// What would happen where there is no event store yet.
-    async fn would_begin(&self, place: &Place, out: &mut Output) -> Result<(), Failure> {
-        let template = place.config.template()?.unwrap_or_default();
-        let namespace = place.namespace(&template)?;
-        let store: std::sync::Arc<dyn crate::store::EventStore> =
-            std::sync::Arc::new(crate::memory::MemoryStore::new(template));
-        let keystore = Box::new(MemoryKeystore::new(store.info().store_id));
-        let identities = Identities::open(store, keystore, &namespace).await?;
-        let operator = self.operator.clone();
-        let operator = operator.unwrap_or_else(|| namespace.tokens()[0].to_owned());
-        let (change, _) = identities.draft(|draft| self.make(draft, &operator))?;
-        would(SCHEMA, &change, self.json, out)
+            .write(identities, made.operator, &self.folder.dir)?;
+        Ok(self.told(&made, &name, &config))
     }
 
     fn make(&self, draft: &mut Draft<'_>, name: &str) -> Result<Made, IdentityError> {
@@ -219,6 +212,19 @@ impl Init {
         })
     }
 
+    fn told_empty(&self) -> Told {
+        let keystore = self.folder.keystore();
+        Told {
+            lines: vec![format!("keystore  {}", keystore.display())],
+            document: json!({"keystore": keystore}),
+            next: Some(
+                "Go on with `cim keys apply identity.toml`, `cim keys import-nsc` or `cim keys operator \
+                 create`."
+                    .to_owned(),
+            ),
+        }
+    }
+
     fn told(&self, made: &Made, operator: &str, config: &Path) -> Told {
         let [(system_creds, system_user), (creds, user)] = &made.creds;
         let keystore = self.folder.keystore();
@@ -259,6 +265,19 @@ impl Init {
                 creds.display()
             )),
         }
+    }
+}
+
+/// Opens the event store. Where there is none, makes one that takes these events too.
+async fn open_or_create(place: &Place) -> Result<Arc<dyn EventStore>, Failure> {
+    match place.open(Absent::Refuse).await {
+        Err(failure) if failure.exit == Exit::NotFound => {
+            let template = place.config.template()?.unwrap_or_default();
+            let namespace = place.namespace(&template)?;
+            let beside = namespace_beside(&namespace);
+            place.open_or_create_for(vec![namespace, beside]).await
+        }
+        opened => opened,
     }
 }
 

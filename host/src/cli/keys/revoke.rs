@@ -4,7 +4,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::change::{ChangeArgs, Told};
-use super::describe::describe;
+use super::describe::{self, describe};
 use super::entities::path;
 use crate::cli::failure::Failure;
 use crate::cli::output::Output;
@@ -58,11 +58,19 @@ impl Revoke {
                     .get(&key)
                     .and_then(|entry| entry.state.account);
                 let account = path(directory, account.unwrap_or(key));
+                let creds = self
+                    .change
+                    .folder
+                    .creds(&account, &describe::name(directory, key));
+                let left = match self.user.is_some() && creds.exists() {
+                    true => format!(" Its creds are in `{}` still.", creds.display()),
+                    false => String::new(),
+                };
                 Ok(Told {
                     document: json!({"revoked": describe(directory, key)}),
                     lines: vec![format!("{}  {key}", path(directory, key))],
                     next: Some(format!(
-                        "Servers throw them out after `cim keys server push {account}`."
+                        "Servers throw them out after `cim keys server push {account}`.{left}"
                     )),
                 })
             });
