@@ -407,6 +407,16 @@ fn what_cannot_be_written_is_known_before_anything_is_done() {
         let line = ["keys", "init", "--keystore", "plain", "--config", config];
         cim(&line)
     };
+    let refused = cim(&["keys", "init"]).exits(2);
+    assert!(
+        refused.stderr.contains("--passphrase-file"),
+        "{}",
+        refused.stderr
+    );
+    assert!(
+        !folder.path().join("cim.db").exists(),
+        "nothing is half done"
+    );
     init("/proc/none/nats-server.conf").exits(3);
     init("nats-server.conf").exits(0);
 }

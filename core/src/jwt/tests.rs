@@ -1,3 +1,6 @@
+//! Tokens as they are written and read. One file: nearly every test writes with the keys and claims that
+//! are made at its top, and reads what another one has shown to be written so.
+
 use data_encoding::BASE64URL_NOPAD;
 use serde_json::{Value, json};
 

@@ -1,3 +1,6 @@
+//! The four aggregates of keys, by their commands. One file: an account needs an operator, a user an
+//! account, and the tests take them from each other.
+
 use std::collections::BTreeSet;
 
 use super::*;

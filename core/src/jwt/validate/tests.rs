@@ -1,3 +1,6 @@
+//! Each rule of the validator, with what breaks it and what just does not. One file: it is a table, and
+//! the rules are found in the order of the kinds of tokens.
+
 use serde_json::{Value, json};
 
 use super::*;

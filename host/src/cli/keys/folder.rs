@@ -23,6 +23,9 @@ use crate::store::EventStore;
 /// The longest passphrase, in bytes; longer ones are a file that was meant otherwise.
 const MAX_PASSPHRASE_LEN: usize = 4096;
 
+/// The variable with the passphrase.
+const PASSPHRASE: &str = "CIM_PASSPHRASE";
+
 /// The file in the folder that names the event store.
 const EVENTS: &str = "events.toml";
 
@@ -191,11 +194,20 @@ impl FolderArgs {
         Ok(Identities::open(store, keystore, &namespace).await?)
     }
 
+    /// Whether there is a passphrase, or somebody who can be asked for one.
+    pub(crate) fn check_passphrase(&self) -> Result<(), Failure> {
+        let is_given = self.passphrase_file.is_some() || std::env::var_os(PASSPHRASE).is_some();
+        match !is_given && io::stdin().is_terminal() {
+            true => Ok(()),
+            false => self.passphrase(Asked::Once).map(drop),
+        }
+    }
+
     /// The passphrase of the keystore.
     pub(crate) fn passphrase(&self, asked: Asked) -> Result<Secret, Failure> {
         passphrase(
             self.passphrase_file.as_deref(),
-            "CIM_PASSPHRASE",
+            PASSPHRASE,
             "--passphrase-file",
             "Passphrase of the keystore: ",
             asked,

@@ -103,6 +103,10 @@ impl Init {
         if self.dry_run {
             return self.would(place, out).await;
         }
+        if self.keystore == Kind::Encrypted {
+            // What is missing is better known before there is an event store.
+            self.folder.check_passphrase()?;
+        }
         let store = open_or_create(place).await?;
         let namespace = namespace(place, &*store)?;
         let directory = Identities::read(&*store, &namespace).await?;

@@ -1,7 +1,9 @@
 //! `cim keys`.
 
+mod account;
 mod args;
 mod change;
+mod claims;
 mod describe;
 mod entities;
 mod failure;
@@ -9,6 +11,7 @@ mod folder;
 mod import_nsc;
 mod init;
 mod jwt;
+mod operator;
 mod passphrase;
 mod permissions;
 mod plan;
@@ -18,6 +21,7 @@ mod revoke;
 mod server;
 mod server_file;
 mod signing_key;
+mod user;
 
 use clap::Subcommand;
 
@@ -38,19 +42,19 @@ pub(crate) enum Keys {
         subcommand,
         after_help = "Examples:\n  cim keys operator list\n  cim keys operator create acme"
     )]
-    Operator(entities::Operator),
+    Operator(operator::Operator),
     /// Make, list, show, change and rotate accounts
     #[command(
         subcommand,
         after_help = "Examples:\n  cim keys account list\n  cim keys account create orders --jetstream"
     )]
-    Account(entities::Account),
+    Account(account::Account),
     /// Make, list, show and rotate users, and write their creds
     #[command(
         subcommand,
         after_help = "Examples:\n  cim keys user create ann --account orders\n  cim keys user creds ann"
     )]
-    User(entities::User),
+    User(user::User),
     /// Make, list, show, rotate and remove signing keys
     #[command(
         subcommand,

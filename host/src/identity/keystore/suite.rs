@@ -1,4 +1,6 @@
 //! What every keystore does, checked for each of them, and what every one in a folder refuses.
+//!
+//! One file: it is run as a whole against each keystore.
 
 use std::fs;
 use std::path::Path;

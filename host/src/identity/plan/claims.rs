@@ -11,9 +11,10 @@ use cim_core::nkey::PublicKey;
 use serde_json::{Map, Value};
 use toml::Spanned;
 
+use super::error::SpecError;
 use super::spec::{
     AccountTable, AuthorizationTable, ExportTable, ExportType, ImportTable, LatencyTable,
-    LimitsTable, MayTable, OperatorTable, Spec, SpecError, TraceTable,
+    LimitsTable, MayTable, OperatorTable, Spec, TraceTable,
 };
 
 /// Finds what the file names. `None` for what is not there yet.

@@ -14,7 +14,8 @@ use toml::Spanned;
 
 use super::changes::{FieldChange, changes};
 use super::claims::Reader;
-use super::spec::{AccountTable, OperatorForm, RoleTable, Spec, SpecError, UserTable};
+use super::error::SpecError;
+use super::spec::{AccountTable, OperatorForm, RoleTable, Spec, UserTable};
 use super::{Action, EntityKind, Planned, Step, Then, Unlisted};
 use crate::identity::draft::Draft;
 use crate::identity::error::IdentityError;

@@ -12,6 +12,7 @@
 mod changes;
 mod claims;
 mod differ;
+mod error;
 mod spec;
 #[cfg(test)]
 mod tests;
@@ -20,7 +21,8 @@ mod values;
 use cim_core::nkey::PublicKey;
 
 pub use changes::FieldChange;
-pub use spec::{Spec, SpecError};
+pub use error::SpecError;
+pub use spec::Spec;
 
 use super::error::IdentityError;
 use super::identities::Identities;
