@@ -188,8 +188,9 @@ fn what_nsc_has_made_is_taken() {
     lay_out_nsc(&place, "orders.>");
     let dry = place.cim(&[&import[..], &["--dry-run"]].concat()).exits(0);
     assert!(
-        dry.stderr
-            .starts_with("Nothing was done: 3 and 3 seeds would be taken, 0 are here.\n")
+        dry.stderr.starts_with(
+            "Nothing was done: 3 identities and 3 seeds would be taken, 0 are here.\n"
+        )
     );
     let taken = place.cim(&import).exits(0);
     assert_eq!(taken.stdout, dry.stdout);

@@ -26,8 +26,12 @@ pub(crate) enum Account {
     /// Make an account with a signing key
     Create(CreateAccount),
     /// List accounts
+    #[command(after_help = "Examples:\n  cim keys account list\n  cim keys account list --json")]
     List(List),
     /// Show an account
+    #[command(
+        after_help = "Examples:\n  cim keys account show orders\n  cim keys account show orders --json"
+    )]
     Show(Show),
     /// Change what an account's token says
     Set(SetAccount),

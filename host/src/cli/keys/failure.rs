@@ -27,7 +27,8 @@ impl From<IdentityError> for Failure {
             ),
             IdentityError::Lookup(_) => (
                 Exit::Usage,
-                "give the key in place of the name, or `ACCOUNT/USER`",
+                "give the key in place of the name; users may be named as `ACCOUNT/USER`, operators \
+                 with `--operator KEY`",
             ),
             IdentityError::Spec(error) => of_spec(error),
             IdentityError::NameTaken { .. } => (

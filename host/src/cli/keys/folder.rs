@@ -253,7 +253,8 @@ pub(crate) fn passphrase(
         return Ok(text.into());
     }
     if !io::stdin().is_terminal() {
-        let message = "the keystore needs its passphrase";
+        let what = prompt.trim_end_matches([':', ' ']).to_lowercase();
+        let message = format!("there is no {what}");
         return Err(Failure::usage(message).help(format!(
             "give it with `{flag} FILE` or in the variable {variable}, or run this at a terminal"
         )));

@@ -18,7 +18,7 @@ use crate::identity::nsc::{NscError, NscFolders, NscStore};
 Examples:
   cim keys import-nsc --dry-run
   cim keys import-nsc acme
-  cim keys import-nsc acme --stores ~/.local/share/nats/nsc/stores --keys ~/.local/share/nats/nsc/keys
+  cim keys import-nsc acme --stores ~/nsc/stores --keys ~/nsc/keys
 
 Takes an operator of nsc with its accounts and users, their keys, and the seeds that are found. Nothing of
 nsc is changed. What is there already is passed over; what cannot be taken is named, and nothing is taken
@@ -85,13 +85,17 @@ impl ImportNsc {
     fn tell(&self, import: &NscImport) {
         let new = import.items.iter().filter(|item| item.is_new).count() as u64;
         let seeds = count(import.seeds.len() as u64, "seed");
+        let taken = match new {
+            1 => "1 identity".to_owned(),
+            _ => format!("{new} identities"),
+        };
         let there = import.items.len() as u64 - new;
         say(&match (self.dry_run, new, import.seeds.len()) {
             (_, 0, 0) => "All of it is here already.".to_owned(),
             (true, ..) => {
-                format!("Nothing was done: {new} and {seeds} would be taken, {there} are here.")
+                format!("Nothing was done: {taken} and {seeds} would be taken, {there} are here.")
             }
-            (false, ..) => format!("Took {new} and {seeds}; {there} were here already."),
+            (false, ..) => format!("Took {taken} and {seeds}; {there} were here already."),
         });
         for missing in &import.missing {
             say(&format!(

@@ -52,7 +52,8 @@ pub(crate) struct Decode {
 Examples:
   cim keys jwt validate user.creds
   cim keys jwt validate user.creds --account account.jwt --operator operator.jwt
-  cim keys jwt validate account.jwt --operator operator.jwt --server 2.12.14 --at 2027-01-01T00:00:00Z
+  cim keys jwt validate account.jwt --operator operator.jwt --server 2.12.14
+  cim keys jwt validate user.creds --at 2027-01-01T00:00:00Z
 
 The exit code is 0 for a token that a server would take, and 6 for one that it would refuse. Without
 --account and --operator, only what the token itself says is looked at.")]

@@ -17,10 +17,21 @@ pub(crate) enum Operator {
     /// Make an operator with a signing key
     Create(CreateOperator),
     /// List operators
+    #[command(after_help = "Example:\n  cim keys operator list --json")]
     List(List),
     /// Show an operator
+    #[command(after_help = "Example:\n  cim keys operator show acme")]
     Show(Show),
     /// Make successors for an operator's signing keys
+    #[command(after_help = "\
+Examples, in this order:
+  cim keys operator rotate acme
+  cim keys server config
+  cim keys server push
+
+Between the last two, servers are restarted one by one: they read an operator's token at the start alone.
+The old keys count on until `cim keys signing-key remove` takes them out; then the last two again. The
+identity key itself cannot be changed.")]
     Rotate(RotateKeys),
 }
 
@@ -28,7 +39,7 @@ pub(crate) enum Operator {
 #[command(after_help = "\
 Examples:
   cim keys operator create acme
-  cim keys operator create acme --strict --claims '{\"operator_service_urls\":[\"nats://nats.acme.org\"]}'")]
+  cim keys operator create acme --strict --claims @operator.json")]
 pub(crate) struct CreateOperator {
     /// Its name
     name: String,
@@ -48,8 +59,9 @@ impl Operator {
         match self {
             Self::Create(command) => command.run(place, out).await,
             Self::List(command) => {
-                let all = |directory: &Directory, _: Option<&str>| {
-                    Ok(directory.operators.keys().copied().collect())
+                let all = |directory: &Directory, of: Option<&str>| match of {
+                    None => Ok(directory.operators.keys().copied().collect()),
+                    named => Ok(vec![directory.find_operator(named)?]),
                 };
                 command.run("operator", all, place, out).await
             }

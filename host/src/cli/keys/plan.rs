@@ -23,7 +23,12 @@ Examples:
 
 The file describes one operator, with its accounts, and their roles and users:
 
-  operator = \"acme\"                  # or [operator] with name, strict, service_urls, system_account …
+  [operator]                         # or operator = \"acme\"
+  name = \"acme\"
+  system_account = \"SYS\"
+
+  [account.SYS]
+  [account.SYS.user.sys]
 
   [account.orders]
   jetstream = { disk = \"10GiB\" }     # or true
@@ -31,7 +36,7 @@ The file describes one operator, with its accounts, and their roles and users:
   exports = [{ subject = \"orders.>\", type = \"stream\" }]
 
   [account.orders.role.reader]
-  subscribe = [\"orders.>\"]           # or { allow = […], deny = […] }
+  subscribe = [\"orders.>\"]           # or { allow = [], deny = [] }
 
   [account.orders.user.ann]
   role = \"reader\"

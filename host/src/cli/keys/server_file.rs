@@ -75,8 +75,10 @@ impl ServerFileArgs {
         let named = &claims.body.system_account;
         let system: PublicKey = named.parse().map_err(|_| {
             let message = format!("the operator `{}` has no system account", claims.name);
-            Failure::new(Exit::Failed, "system-account-unknown", message)
-                .help("make an account and name it in the operator's claims, `system_account`")
+            Failure::new(Exit::Failed, "system-account-unknown", message).help(
+                "name it in `identity.toml`, `system_account` of `[operator]`, with an account of \
+                 that name, and run `cim keys apply`",
+            )
         })?;
         let directory = identities.directory();
         let accounts = directory.accounts_of(operator).map(|key| {

@@ -21,8 +21,12 @@ pub(crate) enum User {
     /// Make a user
     Create(Box<CreateUser>),
     /// List users
+    #[command(after_help = "Examples:\n  cim keys user list\n  cim keys user list orders --json")]
     List(List),
     /// Show a user
+    #[command(
+        after_help = "Examples:\n  cim keys user show ann\n  cim keys user show orders/ann --json"
+    )]
     Show(Show),
     /// Issue a token to a user, and write it to a file with the user's seed
     Creds(Creds),
@@ -34,6 +38,7 @@ pub(crate) enum User {
 #[command(after_help = "\
 Examples:
   cim keys user create ann --account orders --publish 'orders.>' --subscribe '_INBOX.>'
+  cim keys signing-key create orders --role reader --subscribe 'orders.>'
   cim keys user create bob --account orders --role reader --tag team:blue
   cim keys user creds ann")]
 pub(crate) struct CreateUser {
