@@ -17,42 +17,64 @@ mod keys_command;
 fn live(identities: &Identities) {
     let server = identities.server();
     let run = |line: &str| identities.run(&line.split(' ').collect::<Vec<_>>());
-    for line in [
-        "operator create other --strict",
-        "operator list --json",
-        "operator show local --json",
-        "account create more --operator local --jetstream",
-        "account create more --operator local",
-        "account set more --claims {\"limits\":{\"conn\":7}}",
-        "account set more --claims {\"limits\":7}",
-        "account show more",
-        "user create ann --account more --publish a.> --deny-subscribe b",
-        "user create bea --account more --bearer --json",
-        "user creds ann",
-        "user creds bea --json",
-        "user creds nobody",
-        "user show ann",
-        "user list --json",
-        "signing-key create more --role r --publish x --json",
-        "signing-key list",
-        "permissions set ann --publish c",
-        "permissions check ann publish c --json",
-        "server diff --json",
-        "server push --json",
-        "server push --nats nats://127.0.0.1:1",
-        "account rotate more --json",
-        "user rotate ann --dry-run --json",
-        "user rotate ann",
-        "revoke bea",
-        "server push",
-        "jwt decode identity/creds/more/ann.creds",
-        "jwt decode identity/creds/more/ann.creds --json",
-        "jwt validate identity/creds/more/bea.creds --json",
-        "passphrase",
-        "init",
-        "no-such-command",
+    for (line, codes) in [
+        ("operator create other --strict", &[0][..]),
+        ("operator list --json", &[0][..]),
+        ("operator show local --json", &[0][..]),
+        ("account create more --operator local --jetstream", &[0][..]),
+        ("account create more --operator local", &[1][..]),
+        (
+            "account set more --claims {\"limits\":{\"conn\":7}}",
+            &[0][..],
+        ),
+        ("account set more --claims {\"limits\":7}", &[2][..]),
+        ("account show more", &[0][..]),
+        (
+            "user create ann --account more --publish a.> --deny-subscribe b",
+            &[0][..],
+        ),
+        ("user create bea --account more --bearer --json", &[0][..]),
+        ("user creds ann", &[0][..]),
+        ("user creds bea --json", &[0][..]),
+        ("user creds nobody", &[3][..]),
+        ("user show ann", &[0][..]),
+        ("user list --json", &[0][..]),
+        (
+            "signing-key create more --role r --publish x --json",
+            &[0][..],
+        ),
+        ("signing-key list", &[0][..]),
+        ("permissions set ann --publish c", &[0][..]),
+        ("permissions check ann publish c --json", &[0][..]),
+        ("server diff --operator local --json", &[0, 7][..]),
+        ("server push --operator local --json", &[0][..]),
+        (
+            "server push --operator local --nats nats://127.0.0.1:1",
+            &[9][..],
+        ),
+        ("account rotate more --json", &[0][..]),
+        ("user rotate ann --dry-run --json", &[0][..]),
+        ("user rotate ann", &[0][..]),
+        ("revoke bea", &[0][..]),
+        ("server push --operator local", &[0][..]),
+        ("jwt decode identity/creds/more/ann.creds", &[0][..]),
+        ("jwt decode identity/creds/more/ann.creds --json", &[0][..]),
+        (
+            "jwt validate identity/creds/more/bea.creds --json",
+            &[0][..],
+        ),
+        ("passphrase", &[1, 2][..]),
+        ("init", &[1][..]),
+        ("no-such-command", &[2][..]),
     ] {
-        run(line);
+        let ran = run(line);
+        // What ends otherwise has not done what is looked through here.
+        let is_expected = codes.contains(&ran.code);
+        assert!(
+            is_expected,
+            "{} exits {}: {}",
+            ran.command, ran.code, ran.stderr
+        );
     }
     // A seed where something else belongs is not said again.
     let creds = fs::read_to_string(identities.creds("APP/app")).expect("creds");
@@ -158,7 +180,9 @@ fn no_seed_leaves_an_encrypted_keystore() {
     let keystore = EncryptedKeystore::open(&folder, &PASSPHRASE.into()).expect("it opens");
     check(&identities, &keystore);
     // Nor is it in the keystore's own file.
-    check_files(&folder, &forms(&keystore), &mut Vec::new());
+    let mut seen = Vec::new();
+    check_files(&folder, &forms(&keystore), &mut seen);
+    assert!(seen.iter().any(|seen| seen == "keystore.json"), "{seen:?}");
 }
 
 #[test]

@@ -22,6 +22,10 @@ fn are_what_the_core_makes() {
     made.push('\n');
     if std::env::var_os("CIM_WRITE_VECTORS").is_some() {
         std::fs::write(&path, &made).expect("the file can be written");
+        panic!(
+            "`{}` is written: look at it, and run this without",
+            path.display()
+        );
     }
     let found = std::fs::read_to_string(&path).expect("the file is there");
     assert!(

@@ -26,12 +26,6 @@ impl Limit {
         Self(i64::from(number))
     }
 
-    /// The number of bytes that may be stored, or of any other thing that is counted further than 32
-    /// bits.
-    pub fn at_most_bytes(number: u64) -> Self {
-        Self(i64::try_from(number).unwrap_or(i64::MAX))
-    }
-
     /// The number as it stands in tokens.
     pub fn get(self) -> i64 {
         self.0

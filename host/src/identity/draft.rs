@@ -426,6 +426,13 @@ impl<'a> Draft<'a> {
         for event in &events {
             let id = EventId::from_parts(self.now, clock::entropy());
             let mut event = payload::new_event(event, id, self.now, self.source.clone());
+            // What cannot be read again would keep all identities from being read.
+            if let Err(error) = payload::decode::<A::Event>(&event.event_type, &event.body) {
+                return Err(IdentityError::Unstorable {
+                    event_type: event.event_type.to_string(),
+                    why: error.to_string(),
+                });
+            }
             if holds_seed(&event.body) {
                 let event_type = event.event_type.to_string();
                 return Err(IdentityError::SeedInText { event_type });

@@ -30,6 +30,13 @@ pub enum IdentityError {
         /// The other one.
         by: PublicKey,
     },
+    /// What could be written as an event and not be read again: claims that are nested too deeply.
+    Unstorable {
+        /// The type of the event.
+        event_type: String,
+        /// What is wrong with it.
+        why: String,
+    },
     /// A text that holds a seed, which would be for everybody to read in an event.
     SeedInText {
         /// The type of the event.
@@ -106,6 +113,7 @@ impl IdentityError {
             Self::Refused(error) => error.code(),
             Self::Lookup(error) => error.code(),
             Self::NameTaken { .. } => "name-taken",
+            Self::Unstorable { .. } => "event-unstorable",
             Self::SeedInText { .. } => "seed-in-text",
             Self::NoSeed { .. } => "seed-missing",
             Self::Unsigned { .. } => "claims-refused",
@@ -130,6 +138,9 @@ impl fmt::Display for IdentityError {
             Self::Refused(error) => error.fmt(f),
             Self::Lookup(error) => error.fmt(f),
             Self::NameTaken { name, by } => write!(f, "the name `{name}` is that of `{by}`"),
+            Self::Unstorable { event_type, why } => {
+                write!(f, "`{event_type}` could not be read again: {why}")
+            }
             Self::SeedInText { event_type } => write!(
                 f,
                 "what looks like a seed stands in a text of `{event_type}`, which everybody can read"
@@ -199,6 +210,7 @@ impl Error for IdentityError {
             Self::Broken(error) => error.source(),
             Self::Unreadable(error) => error.source(),
             Self::NameTaken { .. }
+            | Self::Unstorable { .. }
             | Self::SeedInText { .. }
             | Self::NoSeed { .. }
             | Self::Unsigned { .. }

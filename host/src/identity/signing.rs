@@ -3,7 +3,7 @@
 //! A token of an operator or account follows from the history and the keys alone, so that asking twice
 //! gives the same bytes.
 
-use cim_core::creds::Creds;
+use cim_core::creds::{Creds, CredsError};
 use cim_core::domain::keys::{AccountState, Directory, Issued, OperatorState, Refusal};
 use cim_core::jwt::{
     AccountClaims, Claims, Effective, Finding, Level, Login, OperatorClaims, ServerVersion, Token,
@@ -104,11 +104,11 @@ impl<'a, S: Seeds> Signing<'a, S> {
         now: Timestamp,
         what: impl Fn() -> String,
     ) -> Result<(), IdentityError> {
-        let token = Token::read(token).expect("it was just signed");
+        let token = Token::read(token).map_err(CredsError::Token)?;
         let mut account: Claims<AccountClaims> = account
             .claims()
             .ok_or(Refusal::Absent { what: "account" })?;
-        let user: Claims<UserClaims> = token.claims().expect("it was just signed");
+        let user: Claims<UserClaims> = token.claims().map_err(CredsError::Token)?;
         let trust = Trust::of(operator);
         let signers = &operator.body.signing_keys;
         account
@@ -121,7 +121,7 @@ impl<'a, S: Seeds> Signing<'a, S> {
         };
         let found = login_findings(&token, &account, &trust, ServerVersion::default(), &login);
         let findings: Vec<Finding> = found
-            .expect("it is a user's")
+            .map_err(CredsError::Token)?
             .into_iter()
             .filter(|finding| finding.level == Level::Error)
             .collect();

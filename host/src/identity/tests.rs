@@ -419,6 +419,32 @@ async fn a_role_says_one_thing() {
 }
 
 #[tokio::test]
+async fn what_could_not_be_read_again_is_not_stored() {
+    let disk = Disk::new();
+    let mut identities = disk.open().await;
+    let [_, account, _] = identities.change(create).await.expect("made");
+    let nested = |depth: usize| {
+        let later = (0..depth).fold(serde_json::Value::Null, |inner, _| vec![inner].into());
+        AccountClaims {
+            other: [("later".to_owned(), later)].into(),
+            ..AccountClaims::default()
+        }
+    };
+    let depths = [100, 120, 124, 125, 126, 130, 1000];
+    let mut refused = 0;
+    for depth in depths {
+        let set = |draft: &mut Draft<'_>| draft.set_account(account, nested(depth));
+        if let Err(error) = identities.change(set).await {
+            assert_eq!(error.code(), "event-unstorable");
+            refused += 1;
+        }
+        let read = disk.open().await;
+        assert_eq!(read.directory(), identities.directory(), "{depth}");
+    }
+    assert!((1..depths.len()).contains(&refused), "{refused}");
+}
+
+#[tokio::test]
 async fn a_keystore_of_another_store_is_refused() {
     let store = Arc::new(MemoryStore::new(StoreTemplate::default()));
     let keystore = Box::new(MemoryKeystore::new(clock::store_id()));

@@ -36,6 +36,10 @@ impl From<IdentityError> for Failure {
                 "choose another name, or go on with what is there: `cim keys account list`, `cim \
                  keys user list`",
             ),
+            IdentityError::Unstorable { .. } => (
+                Exit::Usage,
+                "leave out what is nested so deeply, and try again",
+            ),
             IdentityError::SeedInText { .. } => (
                 Exit::Usage,
                 "write something else there; a seed that was shown to anybody is replaced by a new one",

@@ -141,9 +141,8 @@ impl Reader<'_> {
         claims: Option<&Spanned<toml::Table>>,
     ) -> Result<B, SpecError> {
         let Some(claims) = claims else {
-            return Ok(self
-                .drafted(body, Map::new())
-                .expect("claims are read as they are written"));
+            let drafted = self.drafted(body, Map::new());
+            return drafted.map_err(|error| self.spec.invalid(0..0, error));
         };
         let invalid = |why: String| self.spec.invalid(claims.span(), why);
         let fields = serde_json::to_value(claims.get_ref());
