@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use crate::event::RecordedEvent;
 use crate::id::EventType;
 use crate::time::Timestamp;
+use crate::upcast::Upcasters;
 use crate::version::{Head, Version};
 
 /// A consistency boundary of a domain, as three pure functions (a "decider").
@@ -78,6 +79,10 @@ pub trait Aggregate {
     /// Why a command can be refused.
     type Error;
 
+    /// The version of [`State`](Self::State)'s form: count it up when a stored state no longer means
+    /// what it did, so that snapshots of the earlier form are not used.
+    const STATE_VERSION: u64 = 1;
+
     /// The state before the first event.
     fn initial_state() -> Self::State;
 
@@ -91,6 +96,11 @@ pub trait Aggregate {
     /// The domain's own: the command is refused and nothing happens.
     fn decide(state: &Self::State, command: Self::Command)
     -> Result<Vec<Self::Event>, Self::Error>;
+
+    /// How events of earlier schemas are read; by default there are none.
+    fn upcasters() -> Upcasters {
+        Upcasters::default()
+    }
 }
 
 /// Takes a history, or a part of one, into a state.

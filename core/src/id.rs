@@ -11,13 +11,12 @@ use std::sync::Arc;
 
 use uuid::{Uuid, Variant};
 
+use crate::naming::{has_token_characters, is_pascal_case};
 use crate::text::shorten;
 use crate::time::Timestamp;
 
 /// The longest token and the longest event type, in characters (which are bytes here).
-///
-/// NATS sets no limit; 128 keeps a subject of six tokens below its practical limit of 1 KiB.
-pub const MAX_TOKEN_LEN: usize = 128;
+pub const MAX_TOKEN_LEN: usize = crate::naming::MAX_TOKEN_LEN;
 
 macro_rules! name_type {
     ($(#[$doc:meta])* $name:ident, $what:literal, $check:path) => {
@@ -382,28 +381,19 @@ impl std::error::Error for NameError {}
 fn check_token(text: &str) -> Result<(), NameRule> {
     match text.len() {
         0 => Err(NameRule::Empty),
-        _ if !text.bytes().all(is_token_byte) => Err(NameRule::TokenCharacters),
+        _ if !has_token_characters(text) => Err(NameRule::TokenCharacters),
         1..=MAX_TOKEN_LEN => Ok(()),
         _ => Err(NameRule::TooLong),
     }
 }
 
 fn check_event_type(text: &str) -> Result<(), NameRule> {
-    match text.as_bytes() {
-        [] => Err(NameRule::Empty),
-        [b'A'..=b'Z', rest @ ..] if rest.iter().all(u8::is_ascii_alphanumeric) => {
-            if text.len() <= MAX_TOKEN_LEN {
-                Ok(())
-            } else {
-                Err(NameRule::TooLong)
-            }
-        }
-        _ => Err(NameRule::PascalCase),
+    match text.len() {
+        0 => Err(NameRule::Empty),
+        _ if !is_pascal_case(text) => Err(NameRule::PascalCase),
+        1..=MAX_TOKEN_LEN => Ok(()),
+        _ => Err(NameRule::TooLong),
     }
-}
-
-fn is_token_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-'
 }
 
 #[cfg(test)]

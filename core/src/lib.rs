@@ -24,10 +24,14 @@
 
 #![warn(missing_docs)]
 
+// What the derives write names this crate from outside.
+extern crate self as cim_core;
+
 pub mod aggregate;
 pub mod append;
 pub mod chain;
 pub mod cid;
+pub mod command;
 #[cfg(feature = "identity")]
 pub mod creds;
 pub mod domain;
@@ -39,8 +43,10 @@ pub mod id;
 pub mod jwt;
 pub mod message;
 pub mod metadata;
+mod naming;
 #[cfg(feature = "identity")]
 pub mod nkey;
+pub mod payload;
 pub mod policy;
 pub mod projection;
 pub mod subject;

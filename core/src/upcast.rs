@@ -2,7 +2,7 @@
 //!
 //! They act on read and on a copy: the stored bytes and the CID over them stay as they are, so an
 //! event is verified as it was written and folded as it is understood today. One payload becomes
-//! one payload here.
+//! another one, or several, or none where the event means nothing any more.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -40,12 +40,17 @@ impl From<&NewEvent> for Payload {
 /// Whatever an upcaster says when it cannot read a payload.
 pub type StepError = Box<dyn Error + Send + Sync>;
 
-type Step = Arc<dyn Fn(Payload) -> Result<Payload, StepError> + Send + Sync>;
+type Step = Arc<dyn Fn(Payload) -> Result<Vec<Payload>, StepError> + Send + Sync>;
+
+/// The most steps that may be taken for one event.
+///
+/// Domains take a handful; steps that lead into each other would take them for ever.
+pub const MAX_STEPS: usize = 1_000;
 
 /// The known steps from one schema version of an event type to the next.
 ///
-/// A step leads from version n to n + 1, under the same name or another one, and there is at most
-/// one for each type and version; so every chain of steps ends, whatever they rename.
+/// A step leads from version n to n + 1 of the same type, or to other types of whichever version, and
+/// there is at most one for each type and version.
 ///
 /// # Examples
 ///
@@ -68,8 +73,8 @@ type Step = Arc<dyn Fn(Payload) -> Result<Payload, StepError> + Send + Sync>;
 ///     body: r#"{"alg":"ed25519"}"#.into(),
 /// };
 /// let new = upcasters.upcast(old)?;
-/// assert_eq!((new.event_type.as_str(), new.schema_version.get()), ("KeyGenerated", 2));
-/// assert_eq!(new.body, r#"{"algorithm":"ed25519"}"#);
+/// assert_eq!((new[0].event_type.as_str(), new[0].schema_version.get()), ("KeyGenerated", 2));
+/// assert_eq!(new[0].body, r#"{"algorithm":"ed25519"}"#);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Default)]
@@ -81,7 +86,8 @@ impl Upcasters {
     /// Takes the step from version `from` of `event_type` to the version after it.
     ///
     /// `step` must be pure: the same payload in, the same payload out, on every machine. It gets a
-    /// payload whose schema version is already the new one, and leaves that as it is.
+    /// payload whose schema version is already the new one. It leaves that as it is, or gives another
+    /// type with the version that it is of.
     ///
     /// # Errors
     ///
@@ -92,7 +98,23 @@ impl Upcasters {
         from: SchemaVersion,
         step: impl Fn(Payload) -> Result<Payload, StepError> + Send + Sync + 'static,
     ) -> Result<(), UpcastError> {
-        if self.step(&event_type, from).is_some() {
+        self.register_many(event_type, from, move |old| Ok(vec![step(old)?]))
+    }
+
+    /// Takes a step that makes several events of one, in their order, or none.
+    ///
+    /// Otherwise as [`register`](Self::register).
+    ///
+    /// # Errors
+    ///
+    /// [`UpcastError::Duplicate`] when there is a step from there already.
+    pub fn register_many(
+        &mut self,
+        event_type: EventType,
+        from: SchemaVersion,
+        step: impl Fn(Payload) -> Result<Vec<Payload>, StepError> + Send + Sync + 'static,
+    ) -> Result<(), UpcastError> {
+        if self.has_step(&event_type, from) {
             return Err(UpcastError::Duplicate {
                 event_type,
                 schema_version: from,
@@ -105,19 +127,75 @@ impl Upcasters {
         Ok(())
     }
 
-    /// Applies steps until there is none for the payload's type and schema version.
+    /// The same upcasters with a step more, for domains that write their steps down.
+    ///
+    /// # Panics
+    ///
+    /// When `event_type` is no event type, `from` no version, or there is a step from there already:
+    /// mistakes in the domain.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use cim_core::upcast::Upcasters;
+    ///
+    /// // Nobody needs to know any more that a lamp was cleaned.
+    /// let upcasters = Upcasters::default().with("LampCleaned", 1, |_| Ok(Vec::new()));
+    /// ```
+    #[must_use]
+    pub fn with(
+        mut self,
+        event_type: &str,
+        from: u64,
+        step: impl Fn(Payload) -> Result<Vec<Payload>, StepError> + Send + Sync + 'static,
+    ) -> Self {
+        let event_type = EventType::new(event_type).expect("steps name event types");
+        let from = SchemaVersion::new(from).expect("steps lead from version 1 or later");
+        self.register_many(event_type, from, step)
+            .expect("there is one step from each type and version");
+        self
+    }
+
+    /// Takes steps until there is none for any payload's type and schema version.
     ///
     /// A payload without a step is handed back as it is.
     ///
     /// # Errors
     ///
     /// [`UpcastError::Failed`] when a step cannot read the payload,
-    /// [`UpcastError::WrongVersion`] when one changes the schema version by itself.
-    pub fn upcast(&self, mut payload: Payload) -> Result<Payload, UpcastError> {
-        while let Some(step) = self.step(&payload.event_type, payload.schema_version) {
-            payload = apply(step, payload)?;
+    /// [`UpcastError::WrongVersion`] when one leads to another version of its type than the next,
+    /// [`UpcastError::Endless`] when there are more than [`MAX_STEPS`].
+    pub fn upcast(&self, payload: Payload) -> Result<Vec<Payload>, UpcastError> {
+        let (mut waiting, mut done, mut steps) = (vec![payload], Vec::new(), 0);
+        while let Some(payload) = waiting.pop() {
+            let Some(step) = self.step(&payload.event_type, payload.schema_version) else {
+                done.push(payload);
+                continue;
+            };
+            steps += 1;
+            if steps > MAX_STEPS {
+                return Err(UpcastError::Endless {
+                    event_type: payload.event_type,
+                    schema_version: payload.schema_version,
+                });
+            }
+            // The last one waiting is the next one in order.
+            waiting.extend(take(step, payload)?.into_iter().rev());
         }
-        Ok(payload)
+        Ok(done)
+    }
+
+    /// Whether there is a step from this version of a type.
+    pub fn has_step(&self, event_type: &EventType, from: SchemaVersion) -> bool {
+        self.step(event_type, from).is_some()
+    }
+
+    /// The types and versions that steps lead from, in their order.
+    pub fn steps(&self) -> impl Iterator<Item = (&EventType, SchemaVersion)> {
+        self.steps.iter().flat_map(|(event_type, steps)| {
+            let from = steps.keys();
+            from.map(move |from| (event_type, *from))
+        })
     }
 
     /// Whether there is no step at all.
@@ -165,6 +243,13 @@ pub enum UpcastError {
         /// The version that it handed back.
         found: SchemaVersion,
     },
+    /// The steps lead on for ever, or make very many events: a fault of the steps.
+    Endless {
+        /// The type of the payload that no step was taken for.
+        event_type: EventType,
+        /// Its schema version.
+        schema_version: SchemaVersion,
+    },
     /// There is a step from this type and version already.
     Duplicate {
         /// The type.
@@ -178,7 +263,9 @@ impl UpcastError {
     /// The stable code of this fault.
     pub fn code(&self) -> &'static str {
         match self {
-            Self::Failed { .. } | Self::WrongVersion { .. } => "upcast-failed",
+            Self::Failed { .. } | Self::WrongVersion { .. } | Self::Endless { .. } => {
+                "upcast-failed"
+            }
             Self::Duplicate { .. } => "upcast-duplicate",
         }
     }
@@ -206,6 +293,14 @@ impl fmt::Display for UpcastError {
                 "an upcaster of `{event_type}` went astray: expected schema version {expected}, \
                  found {found}"
             ),
+            Self::Endless {
+                event_type,
+                schema_version,
+            } => write!(
+                f,
+                "upcasting takes more than {MAX_STEPS} steps; the next would be from version \
+                 {schema_version} of `{event_type}`"
+            ),
             Self::Duplicate {
                 event_type,
                 schema_version,
@@ -223,12 +318,12 @@ impl Error for UpcastError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Failed { source, .. } => Some(&**source),
-            Self::WrongVersion { .. } | Self::Duplicate { .. } => None,
+            Self::WrongVersion { .. } | Self::Endless { .. } | Self::Duplicate { .. } => None,
         }
     }
 }
 
-fn apply(step: &Step, mut payload: Payload) -> Result<Payload, UpcastError> {
+fn take(step: &Step, mut payload: Payload) -> Result<Vec<Payload>, UpcastError> {
     let (event_type, from) = (payload.event_type.clone(), payload.schema_version);
     let failed = |source| UpcastError::Failed {
         event_type: event_type.clone(),
@@ -237,16 +332,17 @@ fn apply(step: &Step, mut payload: Payload) -> Result<Payload, UpcastError> {
     };
     let next = SchemaVersion::new(from.get() + 1).map_err(|error| failed(error.into()))?;
     payload.schema_version = next;
-    let payload = step(payload).map_err(failed)?;
-    if payload.schema_version != next {
-        let found = payload.schema_version;
-        return Err(UpcastError::WrongVersion {
-            event_type,
-            expected: next,
-            found,
-        });
+    let payloads = step(payload).map_err(failed)?;
+    for payload in &payloads {
+        if payload.event_type == event_type && payload.schema_version != next {
+            return Err(UpcastError::WrongVersion {
+                event_type,
+                expected: next,
+                found: payload.schema_version,
+            });
+        }
     }
-    Ok(payload)
+    Ok(payloads)
 }
 
 #[cfg(test)]
@@ -281,6 +377,14 @@ mod tests {
         }
     }
 
+    /// What one payload becomes that becomes exactly one.
+    #[track_caller]
+    fn one(upcasters: &Upcasters, payload: Payload) -> Payload {
+        let mut payloads = upcasters.upcast(payload).expect("valid");
+        assert_eq!(payloads.len(), 1);
+        payloads.remove(0)
+    }
+
     #[test]
     fn steps_follow_each_other_from_the_payloads_version() {
         let mut upcasters = Upcasters::default();
@@ -291,14 +395,8 @@ mod tests {
             .register(name("A"), version(1), adding("2"))
             .expect("new");
         let expect = payload("A", 3, "123");
-        assert_eq!(
-            upcasters.upcast(payload("A", 1, "1")).expect("valid"),
-            expect
-        );
-        assert_eq!(
-            upcasters.upcast(payload("A", 2, "12")).expect("valid"),
-            expect
-        );
+        assert_eq!(one(&upcasters, payload("A", 1, "1")), expect);
+        assert_eq!(one(&upcasters, payload("A", 2, "12")), expect);
         assert_eq!(format!("{upcasters:?}"), r#"{"A": [1, 2]}"#);
     }
 
@@ -310,7 +408,7 @@ mod tests {
             .expect("new");
         for current in [payload("A", 2, "body"), payload("B", 1, "body")] {
             let bytes = current.body.as_ptr();
-            let same = upcasters.upcast(current.clone()).expect("no step");
+            let same = one(&upcasters, current.clone());
             assert_eq!((same.body.as_ptr(), &same), (bytes, &current));
         }
     }
@@ -335,8 +433,47 @@ mod tests {
         upcasters
             .register(name("B"), version(1), adding("never"))
             .expect("new");
-        let end = upcasters.upcast(payload("A", 1, "x")).expect("valid");
-        assert_eq!(end, payload("A", 3, "x"));
+        assert_eq!(one(&upcasters, payload("A", 1, "x")), payload("A", 3, "x"));
+    }
+
+    #[test]
+    fn one_event_becomes_several_in_their_order_or_none() {
+        let upcasters = Upcasters::default()
+            .with("A", 1, |_| {
+                Ok(vec![
+                    payload("B", 1, "b"),
+                    payload("C", 7, "c"),
+                    payload("B", 1, "d"),
+                ])
+            })
+            .with("B", 1, |old| Ok(vec![old, payload("E", 1, "e")]))
+            .with("E", 1, |_| Ok(Vec::new()));
+        assert_eq!(
+            upcasters.upcast(payload("A", 1, "a")).expect("valid"),
+            [
+                payload("B", 2, "b"),
+                payload("C", 7, "c"),
+                payload("B", 2, "d")
+            ]
+        );
+        assert_eq!(upcasters.upcast(payload("E", 1, "")).expect("valid"), []);
+        let from: Vec<_> = upcasters
+            .steps()
+            .map(|(name, from)| (name.as_str(), from.get()))
+            .collect();
+        assert_eq!(from, [("A", 1), ("B", 1), ("E", 1)]);
+    }
+
+    #[test]
+    fn steps_that_lead_into_each_other_end_with_an_error() {
+        let upcasters = Upcasters::default()
+            .with("A", 1, |_| {
+                Ok(vec![payload("B", 1, ""), payload("B", 1, "")])
+            })
+            .with("B", 1, |_| Ok(vec![payload("A", 1, "")]));
+        let error = upcasters.upcast(payload("A", 1, "")).expect_err("no end");
+        assert!(matches!(error, UpcastError::Endless { .. }), "{error}");
+        assert_eq!(error.code(), "upcast-failed");
     }
 
     #[test]
@@ -353,8 +490,7 @@ mod tests {
             error.to_string(),
             "version 1 of `A` has an upcaster already"
         );
-        let kept = upcasters.upcast(payload("A", 1, "1")).expect("valid");
-        assert_eq!(kept.body, "12");
+        assert_eq!(one(&upcasters, payload("A", 1, "1")).body, "12");
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::error::Error;
 use std::fmt;
 
 use crate::id::{Entity, EventType, MAX_TOKEN_LEN, Operation};
+use crate::naming::{operation_of_command, operation_of_event};
 
 impl Operation {
     /// The operation of an event, if none was declared with its type.
@@ -28,11 +29,8 @@ impl Operation {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn of_event(event_type: &EventType, entity: &Entity) -> Result<Self, OperationError> {
-        let words = words(event_type.as_str());
-        let entity_len = (1..words.len())
-            .find(|&n| says(&words[..n], entity))
-            .unwrap_or(0);
-        join(&words[entity_len..], event_type, entity)
+        let text = operation_of_event(event_type.as_str(), entity.as_str());
+        take(&text, event_type, entity)
     }
 
     /// The operation of a command, if none was declared with its type.
@@ -54,13 +52,8 @@ impl Operation {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn of_command(command_type: &EventType, entity: &Entity) -> Result<Self, OperationError> {
-        let words = words(command_type.as_str());
-        let entity_at = (1..words.len()).find(|&n| says(&words[n..], entity));
-        join(
-            &words[..entity_at.unwrap_or(words.len())],
-            command_type,
-            entity,
-        )
+        let text = operation_of_command(command_type.as_str(), entity.as_str());
+        take(&text, command_type, entity)
     }
 }
 
@@ -100,42 +93,7 @@ impl fmt::Display for OperationError {
 
 impl Error for OperationError {}
 
-/// Splits before an upper-case letter that follows a lower-case letter or a digit, and before the
-/// last of several upper-case letters if a lower-case letter follows; nowhere else.
-fn words(name: &str) -> Vec<&str> {
-    let bytes = name.as_bytes();
-    let begins_word = |at: usize| {
-        bytes[at].is_ascii_uppercase()
-            && (!bytes[at - 1].is_ascii_uppercase()
-                || bytes.get(at + 1).is_some_and(u8::is_ascii_lowercase))
-    };
-    let mut words = Vec::new();
-    let mut start = 0;
-    for at in (1..bytes.len()).filter(|&at| begins_word(at)) {
-        words.push(&name[start..at]);
-        start = at;
-    }
-    words.push(&name[start..]);
-    words
-}
-
-/// Whether the words, joined, are the entity: ignoring case, `-` and `_`.
-fn says(words: &[&str], entity: &Entity) -> bool {
-    let said = words.iter().flat_map(|word| word.bytes());
-    let named = entity
-        .as_str()
-        .bytes()
-        .filter(|byte| !matches!(byte, b'-' | b'_'));
-    said.map(|byte| byte.to_ascii_lowercase())
-        .eq(named.map(|byte| byte.to_ascii_lowercase()))
-}
-
-fn join(
-    words: &[&str],
-    event_type: &EventType,
-    entity: &Entity,
-) -> Result<Operation, OperationError> {
-    let text = words.join("-").to_ascii_lowercase();
+fn take(text: &str, event_type: &EventType, entity: &Entity) -> Result<Operation, OperationError> {
     if text.len() > MAX_TOKEN_LEN {
         return Err(OperationError {
             event_type: event_type.clone(),
@@ -143,7 +101,7 @@ fn join(
             length: text.len(),
         });
     }
-    Ok(Operation::new(&text).expect("letters, digits and `-` make a token"))
+    Ok(Operation::new(text).expect("letters, digits and `-` make a token"))
 }
 
 #[cfg(test)]

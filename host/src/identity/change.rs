@@ -99,8 +99,8 @@ impl fmt::Debug for Change {
 #[cfg(test)]
 mod tests {
     use cim_core::domain::keys::KeyEvent;
-    use cim_core::domain::payload;
     use cim_core::id::{AggregateId, EventId, Namespace};
+    use cim_core::payload;
     use cim_core::text::Text;
     use cim_core::time::Timestamp;
 

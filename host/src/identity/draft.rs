@@ -8,10 +8,10 @@ use cim_core::domain::keys::{
     Account, AccountCommand, Directory, Entry, Key, KeyCommand, KeyFacts, KeyRole, Moment,
     Operator, OperatorCommand, Push, Refusal, User, UserCommand,
 };
-use cim_core::domain::payload::{self, DomainEvent};
 use cim_core::id::{AggregateId, AggregateKey, EventId, Namespace};
 use cim_core::jwt::{AccountClaims, OperatorClaims, Permissions, UserLimits};
 use cim_core::nkey::{KeyKind, PublicKey, Seed, without_seeds};
+use cim_core::payload::{self, DomainEvent};
 use cim_core::text::Text;
 use cim_core::time::Timestamp;
 

@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{Moment, OperatorRef, Refusal, check_claims, check_name};
 use crate::aggregate::Aggregate;
-use crate::domain::payload::DomainEvent;
 use crate::jwt::{AccountClaims, Claims, Permissions, Scope, SigningKey};
 use crate::nkey::{KeyKind, PublicKey};
+use crate::payload::DomainEvent;
 
 /// An account, under its identity key.
 #[derive(Debug)]
@@ -29,7 +29,8 @@ pub struct Push {
 
 /// What can happen to an account. Each event that changes its token says at which second that is signed
 /// from then on.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, DomainEvent)]
+#[event(entity = "account")]
 pub enum AccountEvent {
     /// It was made.
     AccountCreated {
@@ -103,10 +104,6 @@ pub enum AccountEvent {
         #[serde(flatten)]
         push: Push,
     },
-}
-
-impl DomainEvent for AccountEvent {
-    const ENTITY: &'static str = "account";
 }
 
 /// What can be asked of an account.

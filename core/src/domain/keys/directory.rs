@@ -9,10 +9,10 @@ use super::{
     OperatorState, User, UserEvent, UserState,
 };
 use crate::aggregate::Aggregate;
-use crate::domain::payload::{self, DomainEvent};
 use crate::event::RecordedEvent;
 use crate::id::EventId;
 use crate::nkey::PublicKey;
+use crate::payload::{self, DomainEvent, Typed as _};
 use crate::version::{SchemaVersion, Version};
 
 /// All operators, accounts, users and keys, each by its public key.

@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::Refusal;
 use crate::aggregate::Aggregate;
-use crate::domain::payload::DomainEvent;
 use crate::nkey::{KeyKind, PublicKey};
+use crate::payload::DomainEvent;
 
 /// A key pair.
 #[derive(Debug)]
@@ -33,7 +33,8 @@ pub struct KeyFacts {
 }
 
 /// What can happen to a key.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize, DomainEvent)]
+#[event(entity = "key")]
 pub enum KeyEvent {
     /// It was made.
     KeyGenerated {
@@ -61,10 +62,6 @@ pub enum KeyEvent {
         /// Why, for people.
         reason: String,
     },
-}
-
-impl DomainEvent for KeyEvent {
-    const ENTITY: &'static str = "key";
 }
 
 /// What can be asked of a key.

@@ -4,16 +4,17 @@ use serde::{Deserialize, Serialize};
 
 use super::{Moment, Refusal, check_claims, check_name};
 use crate::aggregate::Aggregate;
-use crate::domain::payload::DomainEvent;
 use crate::jwt::{Claims, OperatorClaims};
 use crate::nkey::{KeyKind, PublicKey};
+use crate::payload::DomainEvent;
 
 /// An operator, under its identity key.
 #[derive(Debug)]
 pub struct Operator;
 
 /// What can happen to an operator. Each event says at which second its token is signed from then on.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, DomainEvent)]
+#[event(entity = "operator")]
 pub enum OperatorEvent {
     /// It was made.
     OperatorCreated {
@@ -61,10 +62,6 @@ pub enum OperatorEvent {
         /// The second of the token.
         issued_at: i64,
     },
-}
-
-impl DomainEvent for OperatorEvent {
-    const ENTITY: &'static str = "operator";
 }
 
 /// What can be asked of an operator.

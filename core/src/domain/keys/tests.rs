@@ -6,12 +6,12 @@ use std::collections::BTreeSet;
 use super::*;
 use crate::aggregate::{Aggregate, fold};
 use crate::append;
-use crate::domain::payload::{self, DomainEvent};
 use crate::id::{AggregateId, AggregateKey, EventId, Namespace};
 use crate::jwt::{
     AccountClaims, Limit, OperatorClaims, Permission, Permissions, Scope, SigningKey, UserLimits,
 };
 use crate::nkey::{KeyKind, PublicKey, Seed};
+use crate::payload::{self, DomainEvent};
 use crate::text::Text;
 use crate::time::Timestamp;
 

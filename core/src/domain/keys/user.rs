@@ -4,9 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{AccountRef, Refusal, check_claims, check_name, issue_after};
 use crate::aggregate::Aggregate;
-use crate::domain::payload::DomainEvent;
 use crate::jwt::{Claims, Permissions, UserClaims, UserLimits};
 use crate::nkey::{KeyKind, PublicKey};
+use crate::payload::DomainEvent;
 use crate::time::Timestamp;
 
 /// A user, under its key.
@@ -27,7 +27,8 @@ pub struct Issued {
 }
 
 /// What can happen to a user.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, DomainEvent)]
+#[event(entity = "user")]
 pub enum UserEvent {
     /// It was made.
     UserCreated {
@@ -99,10 +100,6 @@ impl UserEvent {
             | Self::UserRevoked { .. } => false,
         }
     }
-}
-
-impl DomainEvent for UserEvent {
-    const ENTITY: &'static str = "user";
 }
 
 /// What can be asked of a user.
