@@ -18,7 +18,7 @@
 //! event is) · [`headers`], [`subject`] and [`message`] (how it travels) · [`cid`] and [`chain`]
 //! (what proves it) · [`version`] (numbers of a history) · [`append`] (what a store may answer) ·
 //! [`aggregate`] (decide, evolve, fold) · [`upcast`] (old schemas read as new ones) · [`export`]
-//! (the file that anyone can verify) · [`projection`] (events become documents) · [`policy`]
+//! (the file that anyone can verify) · [`snapshot`] (a state that spares the folding) · [`projection`] (events become documents) · [`policy`]
 //! (retries and circuit breakers) · with the feature `identity`, `nkey`, `jwt` and `creds` (who may do
 //! what on NATS) · [`domain`] (aggregates whose rules are ours).
 
@@ -49,6 +49,7 @@ pub mod nkey;
 pub mod payload;
 pub mod policy;
 pub mod projection;
+pub mod snapshot;
 pub mod subject;
 pub mod text;
 pub mod time;
