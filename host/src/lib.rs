@@ -2,7 +2,7 @@
 //!
 //! In reading order: [`store`] (the port, its queries and its contract) · [`memory`] and
 //! [`sqlite`] (adapters), `jetstream` (the adapter for clusters) · [`config`] (`cim.toml`) · [`import`] (foreign rows become events) ·
-//! [`projector`] and `plugin` (events become documents) · [`clock`] (the only caller of the time and of the system's randomness) · [`files`] and [`secret`] (what others may not use and see) ·
+//! [`projector`] and `plugin` (events become documents) · [`snapshot`] (states that spare the folding) · [`clock`] (the only caller of the time and of the system's randomness) · [`files`] and [`secret`] (what others may not use and see) ·
 //! `identity` (operators, accounts and users of NATS, and their seeds) · [`doctor`] (what is not well) · [`cli`].
 
 #[cfg(any(feature = "jetstream", feature = "plugin"))]
@@ -26,6 +26,7 @@ pub mod memory;
 pub mod plugin;
 pub mod projector;
 pub mod secret;
+pub mod snapshot;
 pub mod sqlite;
 pub mod store;
 
