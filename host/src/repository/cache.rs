@@ -6,18 +6,22 @@ use std::sync::Arc;
 use cim_core::id::AggregateId;
 use cim_core::version::Head;
 
+use super::snapshots::LastSnapshot;
+
 /// A state that was folded from a verified history, and where that ended.
 #[derive(Debug)]
 pub(super) struct Known<S> {
     pub(super) state: Arc<S>,
     pub(super) head: Head,
+    /// The snapshot that it was folded from, or that was taken since.
+    pub(super) snapshot: LastSnapshot,
 }
 
 impl<S> Clone for Known<S> {
     fn clone(&self) -> Self {
         Self {
             state: Arc::clone(&self.state),
-            head: self.head,
+            ..*self
         }
     }
 }
@@ -92,6 +96,7 @@ mod tests {
                 version: Version::new(version).expect("a version"),
                 cid: Cid::of_block(&version.to_be_bytes()),
             },
+            snapshot: LastSnapshot::default(),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use cim_core::append::{self, Append, AppendError, MAX_APPEND_EVENTS, Receipt, Rejection};
 use cim_core::command::Command;
@@ -199,10 +200,13 @@ impl<A: Persistent<Command: Clone>> Repository<A> {
         // As it will be folded when it is loaded: of what can be read, not of what was decided.
         let state = Arc::unwrap_or_clone(loaded.state);
         let state = Arc::new(stored.payloads.iter().fold(state, A::evolve));
-        let known = Known {
+        let mut known = Known {
             state: Arc::clone(&state),
             head,
+            snapshot: loaded.snapshot,
         };
+        // How long the load took was judged when it was loaded.
+        self.take_if_due(&key, &mut known, Duration::ZERO);
         self.cache().put(&key.id, known);
         Ok(Executed {
             aggregate: key,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use cim_core::chain::verifier::ChainVerifier;
 use cim_core::chain::{self, ChainError};
+use cim_core::cid::Cid;
 use cim_core::id::AggregateKey;
 use cim_core::payload;
 use cim_core::time::Timestamp;
@@ -39,7 +40,7 @@ pub(super) struct Folded<S> {
 pub(super) enum Begun<S> {
     Folded(Folded<S>),
     /// The history has another event at its version, or none.
-    Elsewhere,
+    Elsewhere(Option<Cid>),
 }
 
 type Events = BoxStream<'static, Result<ReadEvent, StoreError>>;
@@ -64,7 +65,7 @@ impl<A: Persistent> Repository<A> {
         known: Known<A::State>,
         until: Until,
     ) -> Result<Folded<A::State>, RepositoryError> {
-        let Known { state, head } = known;
+        let Known { state, head, .. } = known;
         let Ok(next) = Version::after(Some(&head)) else {
             // Versions count no further.
             return Ok(Folded {
@@ -85,7 +86,7 @@ impl<A: Persistent> Repository<A> {
         known: Known<A::State>,
         until: Until,
     ) -> Result<Begun<A::State>, RepositoryError> {
-        let Known { state, head } = known;
+        let Known { state, head, .. } = known;
         let mut events = self.store.read(query(key, Some(head.version), until));
         let first = events.try_next().await?;
         let found = first
@@ -93,11 +94,39 @@ impl<A: Persistent> Repository<A> {
             // What it says it is counts for nothing.
             .map(|read| chain::cid_of(&read.event));
         if found != Some(head.cid) {
-            return Ok(Begun::Elsewhere);
+            return Ok(Begun::Elsewhere(found));
         }
         let verifier = ChainVerifier::from_head(key.clone(), head);
         let folded = self.fold(state, verifier, events, until).await?;
         Ok(Begun::Folded(folded))
+    }
+
+    /// Brings a known state up to date; `None` when the history does not go on from it.
+    pub(super) async fn bring_up_to_date(
+        &self,
+        key: &AggregateKey,
+        known: Known<A::State>,
+    ) -> Result<Option<Folded<A::State>>, RepositoryError> {
+        let Some(head) = self.store.head(key).await? else {
+            return Ok(None);
+        };
+        if head == known.head {
+            return Ok(Some(Folded {
+                state: known.state,
+                head: Some(head),
+                events: 0,
+            }));
+        }
+        if head.version <= known.head.version {
+            return Ok(None);
+        }
+        match self.fold_behind(key, known, Until::End).await {
+            Ok(folded) => Ok(Some(folded)),
+            // Either the known state is of another history, or this one is broken. Reading it from its start
+            // tells.
+            Err(RepositoryError::Broken { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     async fn fold(

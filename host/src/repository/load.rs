@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::{Arc, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use cim_core::id::{AggregateId, AggregateKey};
 use cim_core::time::Timestamp;
@@ -10,6 +10,7 @@ use cim_core::version::{Head, Version};
 
 use super::cache::{Cache, Known};
 use super::fold::{Begun, Folded, Until};
+use super::snapshots::{LastSnapshot, Opened, SnapshotReport};
 use super::{Persistent, Repository, RepositoryError};
 use crate::clock;
 
@@ -27,6 +28,10 @@ pub struct Loaded<A: Persistent> {
     pub events_folded: u64,
     /// How long it took.
     pub took: Duration,
+    /// The snapshots that were not used, and why.
+    pub reports: Vec<SnapshotReport>,
+    /// What is known of the snapshot that there is.
+    pub(super) snapshot: LastSnapshot,
 }
 
 /// What a load began with.
@@ -37,6 +42,8 @@ pub enum LoadedFrom {
     Genesis,
     /// A state in the cache, of this version: verified when it was put there, by this repository.
     Cache(Version),
+    /// A snapshot of this version: verified when it was taken, by who has its key.
+    Snapshot(Version),
 }
 
 /// A moment in a history.
@@ -70,52 +77,34 @@ impl<A: Persistent> Repository<A> {
 
     /// The state that an aggregate had at a version or a time.
     ///
+    /// For a time the history is read from its start: neither a state that is kept nor a snapshot tells
+    /// whether all its events happened before.
+    ///
     /// # Errors
     ///
     /// As [`load`](Self::load), and [`RepositoryError::NoSuchVersion`].
     pub async fn load_at(&self, id: &AggregateId, at: At) -> Result<Loaded<A>, RepositoryError> {
-        let (began, key) = (clock::moment(), self.key(id));
-        self.counters.loads.count();
-        let (folded, from) = match at {
-            // A state that is kept does not tell whether an event of it is later.
-            At::Time(time) => {
-                let folded = self.fold_all(&key, Until::Time(time)).await?;
-                (folded, LoadedFrom::Genesis)
-            }
-            At::Version(version) => self.load_version(&key, version).await?,
+        let mut load = Load::begin(self, id);
+        let (until, most) = match at {
+            At::Time(time) => (Until::Time(time), None),
+            At::Version(version) => (Until::Version(version), Some(version)),
+        };
+        let folded = match load.from_known(until, most).await? {
+            Some(folded) => folded,
+            None => load.from_genesis(until).await?,
         };
         let found = folded.head.map(|head| head.version);
-        if let At::Version(expected) = at
-            && found != Some(expected)
-        {
-            return Err(RepositoryError::NoSuchVersion {
-                aggregate: key,
-                expected,
-                found,
-            });
-        }
-        Ok(loaded(key, folded, from, began.elapsed()))
-    }
-
-    async fn load_version(
-        &self,
-        key: &AggregateKey,
-        version: Version,
-    ) -> Result<(Folded<A::State>, LoadedFrom), RepositoryError> {
-        let until = Until::Version(version);
-        let known = self.cache().get(&key.id);
-        if let Some(known) = known.filter(|known| known.head.version <= version) {
-            let from = LoadedFrom::Cache(known.head.version);
-            match self.fold_from(key, known, until).await? {
-                Begun::Folded(folded) => {
-                    self.counters.cache_hits.count();
-                    return Ok((folded, from));
-                }
-                Begun::Elsewhere => self.cache().remove(&key.id),
+        match at {
+            At::Version(expected) if found != Some(expected) => {
+                let aggregate = load.key;
+                Err(RepositoryError::NoSuchVersion {
+                    aggregate,
+                    expected,
+                    found,
+                })
             }
+            At::Version(_) | At::Time(_) => Ok(load.end(folded)),
         }
-        let folded = self.fold_all(key, until).await?;
-        Ok((folded, LoadedFrom::Genesis))
     }
 
     /// Loads the present state, beginning with what is known of it, and keeps it.
@@ -124,57 +113,46 @@ impl<A: Persistent> Repository<A> {
         id: &AggregateId,
         known: Option<Known<A::State>>,
     ) -> Result<Loaded<A>, RepositoryError> {
-        let (began, key) = (clock::moment(), self.key(id));
-        self.counters.loads.count();
+        let mut load = Load::begin(self, id);
+        let mut folded = None;
         if let Some(known) = known {
-            let from = LoadedFrom::Cache(known.head.version);
-            match self.go_on(&key, known).await? {
-                Some(folded) => {
-                    self.counters.cache_hits.count();
-                    self.keep(id, &folded);
-                    return Ok(loaded(key, folded, from, began.elapsed()));
-                }
-                // The history is not what it was: a copy was put in its place, or it was cut.
-                None => self.cache().remove(id),
-            }
+            folded = load.go_on(known).await?;
         }
-        let folded = self.fold_all(&key, Until::End).await?;
-        self.keep(id, &folded);
-        Ok(loaded(key, folded, LoadedFrom::Genesis, began.elapsed()))
+        if folded.is_none() {
+            folded = load.from_snapshot(Until::End, None).await?;
+        }
+        let folded = match folded {
+            Some(folded) => folded,
+            None => load.from_genesis(Until::End).await?,
+        };
+        let mut loaded = load.end(folded);
+        if let Some(mut known) = loaded.known() {
+            self.take_if_due(&loaded.aggregate, &mut known, loaded.took);
+            loaded.snapshot = known.snapshot;
+            self.cache().put(id, known);
+        }
+        Ok(loaded)
     }
 
-    /// Brings a known state up to date; `None` when the history does not go on from it.
-    async fn go_on(
+    /// Begins to take a snapshot of a state that is known now, if the policy says so.
+    pub(super) fn take_if_due(
         &self,
         key: &AggregateKey,
-        known: Known<A::State>,
-    ) -> Result<Option<Folded<A::State>>, RepositoryError> {
-        let Some(head) = self.store.head(key).await? else {
-            return Ok(None);
+        known: &mut Known<A::State>,
+        load_time: Duration,
+    ) {
+        let Some(snapshots) = &self.snapshots else {
+            return;
         };
-        if head == known.head {
-            return Ok(Some(Folded {
-                state: known.state,
-                head: Some(head),
-                events: 0,
-            }));
-        }
-        if head.version <= known.head.version {
-            return Ok(None);
-        }
-        match self.fold_behind(key, known, Until::End).await {
-            Ok(folded) => Ok(Some(folded)),
-            // Either the known state is of another history, or this one is broken. Reading it from its start
-            // tells.
-            Err(RepositoryError::Broken { .. }) => Ok(None),
-            Err(error) => Err(error),
-        }
-    }
-
-    fn keep(&self, id: &AggregateId, folded: &Folded<A::State>) {
-        if let Some(head) = folded.head {
-            let state = Arc::clone(&folded.state);
-            self.cache().put(id, Known { state, head });
+        let Known {
+            state,
+            head,
+            snapshot,
+        } = known;
+        if snapshots.is_due(*head, *snapshot, load_time)
+            && let Some(taken) = snapshots.take(key, state, *head, *snapshot)
+        {
+            *snapshot = taken;
         }
     }
 
@@ -184,19 +162,135 @@ impl<A: Persistent> Repository<A> {
     }
 }
 
-fn loaded<A: Persistent>(
-    aggregate: AggregateKey,
-    folded: Folded<A::State>,
+/// A load under way.
+struct Load<'a, A: Persistent> {
+    repository: &'a Repository<A>,
+    key: AggregateKey,
+    began: Instant,
     from: LoadedFrom,
-    took: Duration,
-) -> Loaded<A> {
-    Loaded {
-        aggregate,
-        state: folded.state,
-        head: folded.head,
-        from,
-        events_folded: folded.events,
-        took,
+    reports: Vec<SnapshotReport>,
+    snapshot: LastSnapshot,
+}
+
+impl<'a, A: Persistent> Load<'a, A> {
+    fn begin(repository: &'a Repository<A>, id: &AggregateId) -> Self {
+        repository.counters.loads.count();
+        Self {
+            key: repository.key(id),
+            repository,
+            began: clock::moment(),
+            from: LoadedFrom::Genesis,
+            reports: Vec::new(),
+            snapshot: LastSnapshot::default(),
+        }
+    }
+
+    fn end(self, folded: Folded<A::State>) -> Loaded<A> {
+        Loaded {
+            aggregate: self.key,
+            state: folded.state,
+            head: folded.head,
+            from: self.from,
+            events_folded: folded.events,
+            took: self.began.elapsed(),
+            reports: self.reports,
+            snapshot: self.snapshot,
+        }
+    }
+
+    async fn from_genesis(&mut self, until: Until) -> Result<Folded<A::State>, RepositoryError> {
+        self.from = LoadedFrom::Genesis;
+        self.repository.fold_all(&self.key, until).await
+    }
+
+    /// Folds what follows a state that is kept or a snapshot, of a version of at most `most`.
+    async fn from_known(
+        &mut self,
+        until: Until,
+        most: Option<Version>,
+    ) -> Result<Option<Folded<A::State>>, RepositoryError> {
+        let Some(most) = most else {
+            return Ok(None);
+        };
+        let known = self.repository.cache().get(&self.key.id);
+        let Some(known) = known.filter(|known| known.head.version <= most) else {
+            return self.from_snapshot(until, Some(most)).await;
+        };
+        let version = known.head.version;
+        match self.repository.fold_from(&self.key, known, until).await? {
+            Begun::Folded(folded) => {
+                self.from = LoadedFrom::Cache(version);
+                self.repository.counters.cache_hits.count();
+                Ok(Some(folded))
+            }
+            Begun::Elsewhere(_) => {
+                self.repository.cache().remove(&self.key.id);
+                self.from_snapshot(until, Some(most)).await
+            }
+        }
+    }
+
+    /// Folds what follows the snapshot, if there is one that fits, of a version of at most `most`.
+    async fn from_snapshot(
+        &mut self,
+        until: Until,
+        most: Option<Version>,
+    ) -> Result<Option<Folded<A::State>>, RepositoryError> {
+        let Some(snapshots) = &self.repository.snapshots else {
+            return Ok(None);
+        };
+        let Opened { snapshot, state } = match snapshots.open(&self.key).await {
+            Ok(Some(opened)) => opened,
+            Ok(None) => return Ok(None),
+            Err(report) => {
+                self.reports.push(report);
+                self.snapshot = LastSnapshot::MISFIT;
+                return Ok(None);
+            }
+        };
+        let version = snapshot.head.version;
+        if most.is_some_and(|most| version > most) {
+            return Ok(None);
+        }
+        let known = Known {
+            state: Arc::new(state),
+            head: snapshot.head,
+            snapshot: LastSnapshot {
+                fits: Some((version, snapshot.taken_at)),
+                is_in_the_way: false,
+            },
+        };
+        let last = known.snapshot;
+        match self.repository.fold_from(&self.key, known, until).await? {
+            Begun::Folded(folded) => {
+                (self.from, self.snapshot) = (LoadedFrom::Snapshot(version), last);
+                self.repository.counters.snapshots_used.count();
+                Ok(Some(folded))
+            }
+            Begun::Elsewhere(found) => {
+                self.reports
+                    .push(snapshots.elsewhere(&snapshot, found.as_ref()));
+                self.snapshot = LastSnapshot::MISFIT;
+                Ok(None)
+            }
+        }
+    }
+
+    /// Brings a known state up to date; `None` when the history does not go on from it.
+    async fn go_on(
+        &mut self,
+        known: Known<A::State>,
+    ) -> Result<Option<Folded<A::State>>, RepositoryError> {
+        let (version, snapshot) = (known.head.version, known.snapshot);
+        let folded = self.repository.bring_up_to_date(&self.key, known).await?;
+        if folded.is_some() {
+            (self.from, self.snapshot) = (LoadedFrom::Cache(version), snapshot);
+            self.repository.counters.cache_hits.count();
+        } else {
+            // The history is not what it was: a copy was put in its place, or it was cut.
+            self.repository.cache().remove(&self.key.id);
+        }
+        Ok(folded)
     }
 }
 
@@ -211,6 +305,7 @@ impl<A: Persistent> Loaded<A> {
         self.head.map(|head| Known {
             state: Arc::clone(&self.state),
             head,
+            snapshot: self.snapshot,
         })
     }
 }
@@ -224,6 +319,7 @@ impl<A: Persistent> fmt::Debug for Loaded<A> {
             .field("from", &self.from)
             .field("events_folded", &self.events_folded)
             .field("took", &self.took)
+            .field("reports", &self.reports)
             .finish_non_exhaustive()
     }
 }

@@ -12,6 +12,7 @@ mod load;
 mod options;
 mod queue;
 mod save;
+mod snapshots;
 mod stats;
 
 use std::fmt;
@@ -21,16 +22,21 @@ use cim_core::aggregate::Aggregate;
 use cim_core::id::{AggregateId, AggregateKey, Entity, Namespace};
 use cim_core::payload::{self, DomainEvent};
 use cim_core::upcast::Upcasters;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 pub use self::error::{ExecuteError, RepositoryError, SaveError};
 pub use self::execute::{Executed, Outcome};
 pub use self::load::{At, Loaded, LoadedFrom};
 pub use self::options::{CACHE_CAPACITY, RepositoryOptions};
+pub use self::snapshots::{MAX_REPORTS, SnapshotPolicy, SnapshotReport};
 pub use self::stats::RepositoryStats;
 
 use self::cache::Cache;
 use self::queue::Queue;
+use self::snapshots::Snapshots;
 use self::stats::Counters;
+use crate::snapshot::{SnapshotKey, SnapshotStore};
 use crate::store::EventStore;
 
 /// What an aggregate must be for a repository to keep it. It is implemented for all that are.
@@ -129,6 +135,7 @@ pub struct Repository<A: Persistent> {
     options: RepositoryOptions,
     cache: Arc<Mutex<Cache<A::State>>>,
     queue: Queue,
+    snapshots: Option<Arc<Snapshots<A::State>>>,
     counters: Arc<Counters>,
 }
 
@@ -144,6 +151,7 @@ impl<A: Persistent> Repository<A> {
             cache: Arc::new(Mutex::new(Cache::new(options.cache_capacity))),
             options,
             queue: Queue::default(),
+            snapshots: None,
             counters: Arc::default(),
         }
     }
@@ -155,6 +163,52 @@ impl<A: Persistent> Repository<A> {
             cache: Arc::new(Mutex::new(Cache::new(options.cache_capacity))),
             options,
             ..self
+        }
+    }
+
+    /// The same with snapshots, which are kept in `snapshots` under the seal of `key` and taken as
+    /// `policy` says.
+    ///
+    /// A snapshot is used when its seal, its store, its aggregate and the
+    /// [`STATE_VERSION`](Aggregate::STATE_VERSION) are right and the history has its event. Then what it
+    /// says of the events up to there is trusted as far as its key is; what follows is verified. Whatever
+    /// does not fit is ignored and reported, so that deleting all snapshots changes nothing but time.
+    ///
+    /// A snapshot is taken in the background, from a state that is there anyway, by a task that nobody
+    /// waits for but [`settle`](Self::settle).
+    #[must_use]
+    pub fn with_snapshots(
+        self,
+        snapshots: Arc<dyn SnapshotStore>,
+        key: SnapshotKey,
+        policy: SnapshotPolicy,
+    ) -> Self
+    where
+        A::State: DeserializeOwned + Serialize,
+    {
+        let of = (self.store.info().store_id, A::STATE_VERSION);
+        let counters = Arc::clone(&self.counters);
+        let snapshots = Snapshots::new(snapshots, key, policy, of, counters);
+        Self {
+            snapshots: Some(Arc::new(snapshots)),
+            ..self
+        }
+    }
+
+    /// The last snapshots that were not used or could not be taken, at most [`MAX_REPORTS`], the newest
+    /// one last.
+    pub fn snapshot_reports(&self) -> Vec<SnapshotReport> {
+        self.snapshots
+            .as_ref()
+            .map_or_else(Vec::new, |snapshots| snapshots.reports())
+    }
+
+    /// Waits until no snapshot is being taken, for who ends the program or wants to see them. None is
+    /// lost that the program does not wait for but the time that it would have saved.
+    #[doc(alias = "close")]
+    pub async fn settle(&self) {
+        if let Some(snapshots) = &self.snapshots {
+            snapshots.settle().await;
         }
     }
 
@@ -194,6 +248,7 @@ impl<A: Persistent> Clone for Repository<A> {
             options: self.options.clone(),
             cache: Arc::clone(&self.cache),
             queue: self.queue.clone(),
+            snapshots: self.snapshots.clone(),
             counters: Arc::clone(&self.counters),
         }
     }

@@ -33,6 +33,14 @@ counts! {
     cache_hits,
     /// Events that were read, verified and folded.
     events_folded,
+    /// Loads that began with a snapshot.
+    snapshots_used,
+    /// Snapshots that did not fit, so that the history was folded without them.
+    snapshots_refused,
+    /// Snapshots that were taken.
+    snapshots_taken,
+    /// Snapshots that could not be taken, or asked for.
+    snapshots_failed,
     /// Commands on which events were stored.
     executed,
     /// Commands that had been executed before, and were answered with what was stored then.

@@ -1,6 +1,7 @@
 //! What a repository promises, on a store in memory.
 
 mod rival;
+mod snapshots;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
