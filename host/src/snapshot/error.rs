@@ -27,6 +27,11 @@ pub enum SnapshotStoreError {
         /// What was found.
         why: String,
     },
+    /// Others save or delete the same one again and again. Try again.
+    Busy {
+        /// What was being done.
+        doing: &'static str,
+    },
     /// The disk, the network or the database failed. Try again.
     Io {
         /// What was being done.
@@ -57,6 +62,7 @@ impl SnapshotStoreError {
             Self::TooLarge { .. } => "snapshot-too-large",
             Self::Damaged { .. } => "snapshot-damaged",
             Self::Foreign { .. } => "snapshots-foreign",
+            Self::Busy { .. } => "snapshots-busy",
             Self::Io { .. } => "snapshots-io",
             Self::Unreachable { .. } => "snapshots-unreachable",
             Self::NotAllowed { .. } => "snapshots-not-allowed",
@@ -75,6 +81,7 @@ impl fmt::Display for SnapshotStoreError {
             Self::Foreign { place, why } => {
                 write!(f, "`{place}` keeps no snapshots of ours: {why}")
             }
+            Self::Busy { doing } => write!(f, "others are quicker again and again while {doing}"),
             Self::Io { doing, .. } => write!(f, "the snapshots failed while {doing}"),
             Self::Unreachable { doing, .. } => {
                 write!(f, "the snapshots do not answer while {doing}")
@@ -90,7 +97,10 @@ impl Error for SnapshotStoreError {
             Self::Io { source, .. }
             | Self::Unreachable { source, .. }
             | Self::NotAllowed { source, .. } => Some(source.as_ref()),
-            Self::TooLarge { .. } | Self::Damaged { .. } | Self::Foreign { .. } => None,
+            Self::TooLarge { .. }
+            | Self::Damaged { .. }
+            | Self::Foreign { .. }
+            | Self::Busy { .. } => None,
         }
     }
 }
@@ -112,6 +122,7 @@ mod tests {
                 place: "place".to_owned(),
                 why: why(),
             },
+            SnapshotStoreError::Busy { doing },
             SnapshotStoreError::Io {
                 doing,
                 source: source(),

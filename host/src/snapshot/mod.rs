@@ -6,8 +6,8 @@
 //! be deleted at any time.
 //!
 //! [`MemorySnapshots`] is for tests and small programs, [`SqliteSnapshots`](crate::sqlite::SqliteSnapshots)
-//! keeps them in the store's own file, `JetStreamSnapshots` in a bucket beside the store's stream.
-//! [`contract`] holds the tests that each adapter passes.
+//! keeps them in the store's own file, `jetstream::JetStreamSnapshots` in a bucket beside the store's
+//! stream. [`contract`] holds the tests that each adapter passes.
 
 pub mod contract;
 mod error;
@@ -33,8 +33,8 @@ pub const MAX_SEALED_LEN: usize = 64 << 20;
 /// Keeps at most one snapshot an aggregate.
 ///
 /// All methods may be called at the same time from any number of tasks and processes. What is loaded
-/// is what somebody saved, whole; while others save, it may be the one before. A saved snapshot may be
-/// lost when the machine loses power.
+/// is what somebody saved, whole; while others save, or where a replica lags behind, it may be an
+/// earlier one. A saved snapshot may be lost when the machine loses power.
 pub trait SnapshotStore: fmt::Debug + Send + Sync {
     /// The sealed snapshot of an aggregate, `None` where there is none.
     ///
@@ -73,7 +73,8 @@ pub trait SnapshotStore: fmt::Debug + Send + Sync {
         aggregate: &'a AggregateKey,
     ) -> BoxFuture<'a, Result<bool, SnapshotStoreError>>;
 
-    /// Deletes all snapshots, and tells how many there were. Those that are saved meanwhile may stay.
+    /// Deletes all snapshots, and tells how many there were. Those that are saved meanwhile may stay, or
+    /// be damaged: then loading them says so.
     ///
     /// # Errors
     ///
