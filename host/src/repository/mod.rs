@@ -11,9 +11,11 @@ mod fold;
 mod load;
 mod options;
 mod queue;
+mod replay;
 mod save;
 mod snapshots;
 mod stats;
+mod subscribe;
 
 use std::fmt;
 use std::sync::{Arc, Mutex};
@@ -29,8 +31,10 @@ pub use self::error::{ExecuteError, RepositoryError, SaveError};
 pub use self::execute::{Executed, Outcome};
 pub use self::load::{At, Loaded, LoadedFrom};
 pub use self::options::{CACHE_CAPACITY, RepositoryOptions};
+pub use self::replay::{MAX_FAILED, ReplayFailure, ReplayStats, Replayed};
 pub use self::snapshots::{MAX_REPORTS, SnapshotPolicy, SnapshotReport};
 pub use self::stats::RepositoryStats;
+pub use self::subscribe::Delivered;
 
 use self::cache::Cache;
 use self::queue::Queue;

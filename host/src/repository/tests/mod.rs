@@ -2,6 +2,7 @@
 
 mod rival;
 mod snapshots;
+mod streams;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
