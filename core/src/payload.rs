@@ -27,6 +27,8 @@
 //! # Ok::<(), serde_json::Error>(())
 //! ```
 
+mod tagged;
+
 use std::error::Error;
 use std::fmt;
 
@@ -36,6 +38,7 @@ use serde::de::{DeserializeOwned, Error as _};
 
 pub use cim_macros::{DomainCommand, DomainEvent};
 
+use self::tagged::Tagged;
 use crate::event::NewEvent;
 use crate::id::{Entity, EventId, EventType, Operation};
 use crate::text::Text;
@@ -114,13 +117,12 @@ pub fn encode<T: Typed>(value: &T) -> (EventType, Bytes) {
 ///
 /// When there is no such type, or the body is not what it has.
 pub fn decode<T: Typed>(event_type: &EventType, body: &[u8]) -> Result<T, serde_json::Error> {
-    // What closes the object early would be read as something beside the event.
-    let body: &serde_json::value::RawValue = serde_json::from_slice(body)?;
-    let body = body.get();
-    if !body.starts_with('{') {
-        return Err(serde_json::Error::custom("expected an object"));
-    }
-    serde_json::from_str(&format!("{{\"{event_type}\":{body}}}"))
+    // What the parser skips is checked here too, and what it does not need not be checked again.
+    let body = std::str::from_utf8(body).map_err(serde_json::Error::custom)?;
+    T::deserialize(Tagged {
+        name: event_type.as_str(),
+        body,
+    })
 }
 
 /// An event that can be stored: a root of its own conversation, of the declared operation and version.
@@ -158,20 +160,23 @@ pub fn new_event<E: DomainEvent>(
 /// [`EventError`]: the event is of no declared type, of a later version than the declared one, of an
 /// earlier one without an upcaster to it, or its body is not what its type has.
 pub fn read<E: DomainEvent>(event: &NewEvent, upcasters: &Upcasters) -> Result<Vec<E>, EventError> {
-    let stored = Payload::from(event);
-    let payloads = match upcasters.has_step(&stored.event_type, stored.schema_version) {
-        true => upcasters.upcast(stored).map_err(EventError::Upcast)?,
-        false => vec![stored],
-    };
-    payloads.iter().map(decode_current::<E>).collect()
+    if !upcasters.has_step(&event.event_type, event.schema_version) {
+        let current = decode_current(&event.event_type, event.schema_version, &event.body)?;
+        return Ok(vec![current]);
+    }
+    let payloads = upcasters.upcast(Payload::from(event));
+    let payloads = payloads.map_err(EventError::Upcast)?;
+    payloads
+        .iter()
+        .map(|payload| decode_current(&payload.event_type, payload.schema_version, &payload.body))
+        .collect()
 }
 
-fn decode_current<E: DomainEvent>(payload: &Payload) -> Result<E, EventError> {
-    let Payload {
-        event_type,
-        schema_version: found,
-        body,
-    } = payload;
+fn decode_current<E: DomainEvent>(
+    event_type: &EventType,
+    found: SchemaVersion,
+    body: &[u8],
+) -> Result<E, EventError> {
     let Some(declared) = declared::<E>(event_type.as_str()) else {
         return Err(EventError::UnknownType {
             entity: E::ENTITY,
@@ -183,12 +188,12 @@ fn decode_current<E: DomainEvent>(payload: &Payload) -> Result<E, EventError> {
         std::cmp::Ordering::Greater => Err(EventError::Newer {
             event_type: event_type.clone(),
             known,
-            found: *found,
+            found,
         }),
         std::cmp::Ordering::Less => Err(EventError::UpcasterMissing {
             event_type: event_type.clone(),
             known,
-            found: *found,
+            found,
         }),
         std::cmp::Ordering::Equal => {
             decode(event_type, body).map_err(|source| EventError::Invalid {
@@ -340,9 +345,41 @@ mod tests {
             ("LampPut", r#"{"out":true}}"#),
             ("LampPut", r#"{"out":true},"LampPut":{"out":false}"#),
             ("LampPut", "[true]"),
+            ("LampPut", " [true]"),
+            ("LampPut", r#"{"out":true} {}"#),
+            ("LampPut", r#""out""#),
+            ("LampPut", "null"),
             ("LampPut", ""),
         ] {
             decode(event_type, body).expect_err(body);
         }
+        let skipped = b"{\"out\":true,\"more\":\"\xff\"}";
+        let event_type = EventType::new("LampPut").expect("a type");
+        super::decode::<LampEvent>(&event_type, skipped).expect_err("no text");
+    }
+
+    #[test]
+    fn fields_may_be_flattened_and_unknown() {
+        #[derive(Debug, PartialEq, Serialize, Deserialize)]
+        struct Place {
+            room: String,
+        }
+        #[derive(Debug, PartialEq, Serialize, Deserialize, DomainEvent)]
+        #[event(entity = "lamp")]
+        enum Moved {
+            LampMoved {
+                #[serde(flatten)]
+                place: Place,
+            },
+        }
+        let event = Moved::LampMoved {
+            place: Place {
+                room: "hall \u{e9}\n".to_owned(),
+            },
+        };
+        let (event_type, body) = encode(&event);
+        assert_eq!(decode::<Moved>(&event_type, &body).expect("ours"), event);
+        let more = br#"{"by":[1,{"x":null}],"room":"hall \u00e9\n"}"#;
+        assert_eq!(decode::<Moved>(&event_type, more).expect("ours"), event);
     }
 }
