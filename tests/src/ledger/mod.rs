@@ -1,5 +1,10 @@
 //! A ledger: the domain of the tests of repositories.
 
+mod crash;
+mod misfits;
+mod race;
+mod schema;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -11,6 +16,11 @@ use cim_core::upcast::{Payload, Upcasters};
 use cim_host::repository::{Repository, RepositoryOptions};
 use cim_host::store::EventStore;
 use serde::{Deserialize, Serialize};
+
+pub use self::crash::{KEY, crashes, storm};
+pub use self::misfits::misfits;
+pub use self::race::race;
+pub use self::schema::{past, schemas};
 
 /// What happens in a ledger. In the first schema of a posting the amount was called `sum`.
 #[derive(Clone, Debug, Deserialize, DomainEvent, Eq, PartialEq, Serialize)]
