@@ -58,7 +58,7 @@ fn main() {
     };
     compare(
         "load without a snapshot / raw select",
-        "time ≤ 5",
+        "time ≤ 3",
         EVENTS as usize,
         |_| {
             let load = load(&plain, LoadedFrom::Genesis, EVENTS);

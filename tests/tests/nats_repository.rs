@@ -4,6 +4,7 @@
 
 use std::process::Command;
 use std::sync::Arc;
+use std::time::Duration;
 
 use cim_host::jetstream::{JetStreamSnapshots, JetStreamStore};
 use cim_host::snapshot::SnapshotStore;
@@ -13,6 +14,9 @@ use cim_tests::nats::{
     NatsServer, STREAM, ServerOptions, connect, make_store, new_stream, open_store,
 };
 use tempfile::TempDir;
+
+/// How long a program that is killed may work.
+const MOST: Duration = Duration::from_millis(100);
 
 /// A store on a server of its own.
 struct Place {
@@ -75,13 +79,13 @@ async fn a_program_that_is_killed_between_parts_of_a_snapshot_spoils_nothing() {
     };
     let place = Place::new().await;
     place.store.close().await.expect("closed");
-    // Six accounts with names of 300 kB: about two parts of a bucket.
+    // States of two parts in the bucket.
     let program = |seed: u64| {
         let mut program = Command::new(env!("CARGO_BIN_EXE_repository-worker"));
         let url = place.server.url();
         let folder = place.folder.path();
         program.arg("nats").arg(url).arg(folder);
-        program.args([seed.to_string(), "300000".to_owned()]);
+        program.args([seed.to_string(), "1200000".to_owned()]);
         program
     };
     let open = async || {
@@ -91,7 +95,7 @@ async fn a_program_that_is_killed_between_parts_of_a_snapshot_spoils_nothing() {
         let store: Arc<dyn EventStore> = Arc::new(store.expect("a store"));
         (store, place.snapshots().await)
     };
-    crashes("NATS", rounds, program, open).await;
+    crashes("NATS", (rounds, MOST), program, open).await;
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
+use std::time::Duration;
 
 use cim_core::subject::StoreTemplate;
 use cim_host::memory::MemoryStore;
@@ -14,6 +15,9 @@ use cim_host::sqlite::{SqliteSnapshots, SqliteStore};
 use cim_host::store::EventStore;
 use cim_tests::ledger::{crashes, misfits, past, race, schemas};
 use tempfile::TempDir;
+
+/// How long a program that is killed may work.
+const MOST: Duration = Duration::from_millis(40);
 
 fn new_file() -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().expect("a folder");
@@ -41,21 +45,17 @@ fn memory() -> Arc<dyn EventStore> {
 async fn no_command_is_lost_on_sqlite() {
     let (_folder, path) = new_file();
     let first = create(&path);
-    // Two repositories in the process of each of two stores, as far as SQLite can tell.
-    let second = open(&path);
-    let stores = [first.clone(), second.clone(), first, second];
+    // As twenty processes, each of which has a command for each ledger.
+    let stores: Vec<_> = std::iter::once(first)
+        .chain((1..20).map(|_| open(&path)))
+        .collect();
     let conflicts = race("SQLite", &stores).await;
     assert!(conflicts > 0, "nothing was tried again");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_command_is_lost_in_memory() {
-    let store = memory();
-    race(
-        "memory",
-        &[store.clone(), store.clone(), store.clone(), store],
-    )
-    .await;
+    race("memory", &vec![memory(); 20]).await;
 }
 
 #[tokio::test]
@@ -85,7 +85,7 @@ async fn a_program_that_is_killed_between_append_and_snapshot_spoils_nothing() {
         program.arg("sqlite").arg(&path).arg(seed.to_string());
         program
     };
-    crashes("SQLite", rounds, program, async || {
+    crashes("SQLite", (rounds, MOST), program, async || {
         (open(&path), snapshots(&path))
     })
     .await;

@@ -99,7 +99,7 @@ pub async fn schemas(store: &Arc<dyn EventStore>) {
     };
     let amount = |event: &LedgerEvent| match event {
         LedgerEvent::LedgerPosted { amount, .. } => *amount,
-        LedgerEvent::LedgerClosed {} => 0,
+        LedgerEvent::LedgerFilled { .. } | LedgerEvent::LedgerClosed {} => 0,
     };
     assert_eq!(amounts.iter().map(amount).collect::<Vec<_>>(), [5, 6]);
     assert_eq!(
