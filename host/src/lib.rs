@@ -2,7 +2,7 @@
 //!
 //! In reading order: [`store`] (the port, its queries and its contract) · [`memory`] and
 //! [`sqlite`] (adapters), `jetstream` (the adapter for clusters) · [`mod@open`] (stores by their URL) · [`config`] (`cim.toml`) · [`import`] (foreign rows become events) ·
-//! [`projector`] and `plugin` (events become documents) · [`clock`] (the only caller of the time and of the system's randomness) · [`secret`] (what is never shown) ·
+//! [`projector`] and `plugin` (events become documents) · [`snapshot`] (states that spare the folding) · [`clock`] (the only caller of the time and of the system's randomness) · [`files`] and [`secret`] (what others may not use and see) ·
 //! `identity` (operators, accounts and users of NATS, and their seeds) · [`doctor`] (what is not well) · [`cli`].
 
 #[cfg(any(feature = "jetstream", feature = "plugin"))]
@@ -11,6 +11,11 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod doctor;
+#[cfg_attr(
+    not(feature = "identity"),
+    allow(dead_code, reason = "most of it is for keystores")
+)]
+pub mod files;
 #[cfg(feature = "identity")]
 pub mod identity;
 pub mod import;
@@ -22,6 +27,7 @@ pub mod open;
 pub mod plugin;
 pub mod projector;
 pub mod secret;
+pub mod snapshot;
 pub mod sqlite;
 pub mod store;
 
