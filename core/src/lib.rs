@@ -17,10 +17,11 @@
 //! In reading order: [`text`], [`id`] and [`time`] (texts, names, ids, times) · [`event`] and [`metadata`] (what an
 //! event is) · [`headers`], [`subject`] and [`message`] (how it travels) · [`cid`] and [`chain`]
 //! (what proves it) · [`version`] (numbers of a history) · [`append`] (what a store may answer) ·
-//! [`aggregate`] (decide, evolve, fold) · [`upcast`] (old schemas read as new ones) · [`export`]
-//! (the file that anyone can verify) · [`projection`] (events become documents) · [`policy`]
-//! (retries and circuit breakers) · with the feature `identity`, `nkey`, `jwt` and `creds` (who may do
-//! what on NATS) · [`domain`] (aggregates whose rules are ours).
+//! [`aggregate`] and [`command`] (decide, evolve, fold) · [`payload`] (typed events) · [`machine`] (what a
+//! lifecycle allows, checked and drawn) · [`upcast`] (old schemas read as new ones) · [`snapshot`] (a state
+//! that spares the folding) · [`export`] (the file that anyone can verify) · [`projection`] (events become
+//! documents) · [`policy`] (retries and circuit breakers) · with the feature `identity`, `nkey`, `jwt` and
+//! `creds` (who may do what on NATS) · [`domain`] (aggregates whose rules are ours).
 
 #![warn(missing_docs)]
 
@@ -41,6 +42,7 @@ pub mod headers;
 pub mod id;
 #[cfg(feature = "identity")]
 pub mod jwt;
+pub mod machine;
 pub mod message;
 pub mod metadata;
 mod naming;
@@ -49,6 +51,7 @@ pub mod nkey;
 pub mod payload;
 pub mod policy;
 pub mod projection;
+pub mod snapshot;
 pub mod subject;
 pub mod text;
 pub mod time;
