@@ -37,7 +37,7 @@ pub(crate) enum LampEvent {
     LampOut {},
     #[event(version = 3, operation = "sold")]
     #[deprecated(note = "lamps are not sold any more")]
-    LampSold {
+    Withdrawn {
         price: Option<Price>,
     },
     r#LampRaw {
@@ -72,7 +72,7 @@ fn types_are_declared_in_the_order_of_the_variants() {
             ("LampMoved", "lamp-moved", 1),
             ("LampDimmed", "lamp-dimmed", 2),
             ("LampOut", "Put_Out-2", MAX_INTEGER),
-            ("LampSold", "sold", 3),
+            ("Withdrawn", "sold", 3),
             ("LampRaw", "lamp-raw", 1),
         ]
     );
@@ -89,7 +89,7 @@ fn types_are_declared_in_the_order_of_the_variants() {
     reason = "events of a type that is given up are still read"
 )]
 fn each_variant_is_stored_under_its_type_and_read_again() {
-    let sold = LampEvent::LampSold {
+    let sold = LampEvent::Withdrawn {
         price: Some(Price { cents: 990 }),
     };
     let moved = LampEvent::LampMoved {
@@ -106,7 +106,7 @@ fn each_variant_is_stored_under_its_type_and_read_again() {
             r#"{"toPercent":30}"#,
         ),
         (LampEvent::LampOut {}, "LampOut", "{}"),
-        (sold, "LampSold", r#"{"price":{"cents":990}}"#),
+        (sold, "Withdrawn", r#"{"price":{"cents":990}}"#),
         (LampEvent::LampRaw { r#type: 1 }, "LampRaw", r#"{"type":1}"#),
     ];
     assert_eq!(cases.len(), LampEvent::TYPES.len());
