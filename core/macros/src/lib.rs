@@ -28,7 +28,8 @@ use declare::Kind;
 ///
 /// An enum does not compile with a name that could not be stored, with one operation of two types, or with
 /// an attribute of serde that would store another form than `{"LampLit":{"watts":40}}`. Attributes of serde
-/// on fields are free.
+/// on fields are free. Types are best named in full, `LampLit` and not `Lit`, since they are read without the
+/// entity too; of a private enum Clippy wants the shorter ones, so allow `clippy::enum_variant_names` there.
 #[proc_macro_derive(DomainEvent, attributes(event))]
 pub fn derive_domain_event(input: TokenStream) -> TokenStream {
     derive(&parse_macro_input!(input as DeriveInput), Kind::Event)
