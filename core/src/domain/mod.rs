@@ -6,4 +6,7 @@
 pub mod hostname;
 #[cfg(feature = "identity")]
 pub mod keys;
+pub mod label;
+pub mod reference;
 pub mod registry;
+pub mod value;
