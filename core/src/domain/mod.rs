@@ -3,6 +3,9 @@
 //! Each is pure: `decide` and `evolve` over typed events. [`registry`] finds the model of an entity by
 //! its name. What several domains say, such as a [`hostname`], has a file beside them.
 
+#[cfg(any(test, feature = "testing"))]
+pub mod chance;
+pub mod compute;
 pub mod hostname;
 #[cfg(feature = "identity")]
 pub mod keys;
