@@ -72,6 +72,8 @@ proptest! {
             .iter()
             .any(|event| matches!(event, ComputeEvent::ResourceRegistered { .. }));
         prop_assert_eq!(state.resource().is_some(), is_registered);
+        let read: ComputeState = serde_json::from_str(&exact(&state)).expect("states are read");
+        prop_assert_eq!(exact(&read), exact(&state));
     }
 }
 

@@ -262,6 +262,16 @@ fn what_version_1_cannot_have_written_is_refused_with_the_reason() {
 }
 
 #[test]
+fn a_body_that_is_cut_is_refused_wherever_it_is_cut() {
+    for (event_type, fields, _) in BODIES {
+        let body = &wrappings(event_type, fields)[3];
+        for end in 0..body.len() {
+            read(event_type, &body[..end]).expect_err(&body[..end]);
+        }
+    }
+}
+
+#[test]
 fn a_current_event_is_read_as_it_stands() {
     let event = stored(&registered());
     assert_eq!(event.schema_version.get(), 2);
