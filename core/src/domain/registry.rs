@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 use crate::aggregate::Aggregate;
 use crate::domain::compute::Compute;
 use crate::payload::{DomainCommand, DomainEvent};
+use crate::upcast::EventReader;
 
 /// Why a domain refuses a command.
 pub trait DomainError: Error + Send + Sync + 'static {
@@ -15,13 +16,29 @@ pub trait DomainError: Error + Send + Sync + 'static {
     fn code(&self) -> &'static str;
 }
 
+/// What has a JSON schema, where the feature `schema` asks for one: with it, the derive of
+/// `schemars::JsonSchema`; without it, everything.
+#[cfg(feature = "schema")]
+pub trait Described: schemars::JsonSchema {}
+
+#[cfg(feature = "schema")]
+impl<T: schemars::JsonSchema> Described for T {}
+
+/// What has a JSON schema, where the feature `schema` asks for one: with it, the derive of
+/// `schemars::JsonSchema`; without it, everything.
+#[cfg(not(feature = "schema"))]
+pub trait Described {}
+
+#[cfg(not(feature = "schema"))]
+impl<T> Described for T {}
+
 /// An aggregate that the command and JavaScript can work with: its state and its commands have a form in
 /// JSON, and its refusals a code.
 pub trait Model:
     Aggregate<
-        State: Clone + DeserializeOwned + Serialize + Send + Sync + 'static,
-        Event: DomainEvent + Send + Sync + 'static,
-        Command: Clone + DomainCommand + Send + Sync + 'static,
+        State: Clone + Described + DeserializeOwned + Serialize + Send + Sync + 'static,
+        Event: Described + DomainEvent + Send + Sync + 'static,
+        Command: Clone + Described + DomainCommand + Send + Sync + 'static,
         Error: DomainError,
     > + 'static
 {
@@ -58,6 +75,34 @@ pub fn visit<V: ModelVisitor>(entity: &str, visitor: V) -> Option<V::Output> {
         "compute" => Some(visitor.visit::<Compute>()),
         _ => None,
     }
+}
+
+/// How the events of an entity are read; `None` when it has no model.
+pub fn reader(entity: &str) -> Option<EventReader> {
+    struct Reader;
+    impl ModelVisitor for Reader {
+        type Output = EventReader;
+        fn visit<M: Model>(self) -> EventReader {
+            EventReader::new::<M::Event>(M::upcasters())
+        }
+    }
+    visit(entity, Reader)
+}
+
+/// The schemas of all models, in the order of [`ENTITIES`].
+#[cfg(feature = "schema")]
+pub fn schemas() -> Vec<crate::schema::ModelSchemas> {
+    use crate::schema::ModelSchemas;
+
+    struct Schemas;
+    impl ModelVisitor for Schemas {
+        type Output = ModelSchemas;
+        fn visit<M: Model>(self) -> ModelSchemas {
+            ModelSchemas::of::<M>()
+        }
+    }
+    let models = ENTITIES.iter().filter_map(|entity| visit(entity, Schemas));
+    models.collect()
 }
 
 #[cfg(test)]
