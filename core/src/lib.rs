@@ -22,7 +22,8 @@
 //! that spares the folding) · [`export`] (the file that anyone can verify) · [`projection`] (events become
 //! documents) · [`policy`] (retries and circuit breakers) · with the feature `schema`, `schema` (what a
 //! body of each type must be) · with the feature `identity`, `nkey`, `jwt` and `creds` (who may do what on
-//! NATS) · [`domain`] (aggregates whose rules are ours).
+//! NATS) · [`domain`] (aggregates whose rules are ours) · with the feature `testing`, `testing` (given
+//! events, when a command, then events).
 
 #![warn(missing_docs)]
 
@@ -56,6 +57,8 @@ pub mod projection;
 pub mod schema;
 pub mod snapshot;
 pub mod subject;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 pub mod text;
 pub mod time;
 pub mod upcast;
