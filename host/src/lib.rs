@@ -1,7 +1,7 @@
 //! # CIM host: event stores, and the `cim` command
 //!
 //! In reading order: [`store`] (the port, its queries and its contract) · [`memory`] and
-//! [`sqlite`] (adapters), `jetstream` (the adapter for clusters) · [`config`] (`cim.toml`) · [`import`] (foreign rows become events) ·
+//! [`sqlite`] (adapters), `jetstream` (the adapter for clusters) · [`mod@open`] (stores by their URL) · [`config`] (`cim.toml`) · [`import`] (foreign rows become events) ·
 //! [`projector`] and `plugin` (events become documents) · [`clock`] (the only caller of the time and of the system's randomness) · [`secret`] (what is never shown) ·
 //! `identity` (operators, accounts and users of NATS, and their seeds) · [`doctor`] (what is not well) · [`cli`].
 
@@ -17,6 +17,7 @@ pub mod import;
 #[cfg(feature = "jetstream")]
 pub mod jetstream;
 pub mod memory;
+pub mod open;
 #[cfg(feature = "plugin")]
 pub mod plugin;
 pub mod projector;
