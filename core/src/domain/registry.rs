@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::aggregate::Aggregate;
+use crate::domain::person::Person;
 use crate::payload::{DomainCommand, DomainEvent};
 
 /// Why a domain refuses a command.
@@ -49,11 +50,12 @@ pub trait ModelVisitor {
 }
 
 /// The entities that have a model, in the order of the alphabet.
-pub const ENTITIES: &[&str] = &[];
+pub const ENTITIES: &[&str] = &["person"];
 
 /// Does something with the model of an entity; `None` when it has none.
-pub fn visit<V: ModelVisitor>(entity: &str, _visitor: V) -> Option<V::Output> {
+pub fn visit<V: ModelVisitor>(entity: &str, visitor: V) -> Option<V::Output> {
     match entity {
+        "person" => Some(visitor.visit::<Person>()),
         _ => None,
     }
 }
