@@ -21,7 +21,8 @@
 //! lifecycle allows, checked and drawn) · [`upcast`] (old schemas read as new ones) · [`snapshot`] (a state
 //! that spares the folding) · [`export`] (the file that anyone can verify) · [`projection`] (events become
 //! documents) · [`policy`] (retries and circuit breakers) · with the feature `identity`, `nkey`, `jwt` and
-//! `creds` (who may do what on NATS) · [`domain`] (aggregates whose rules are ours).
+//! `creds` (who may do what on NATS) · [`domain`] (aggregates whose rules are ours) · with the feature
+//! `testing`, `testing` (given events, when a command, then events).
 
 #![warn(missing_docs)]
 
@@ -53,6 +54,8 @@ pub mod policy;
 pub mod projection;
 pub mod snapshot;
 pub mod subject;
+#[cfg(feature = "testing")]
+pub mod testing;
 pub mod text;
 pub mod time;
 pub mod upcast;

@@ -158,15 +158,23 @@ pub fn new_event<E: DomainEvent>(
 /// [`EventError`]: the event is of no declared type, of a later version than the declared one, of an
 /// earlier one without an upcaster to it, or its body is not what its type has.
 pub fn read<E: DomainEvent>(event: &NewEvent, upcasters: &Upcasters) -> Result<Vec<E>, EventError> {
-    let stored = Payload::from(event);
+    read_payload(Payload::from(event), upcasters)
+}
+
+/// What a stored payload says today, as [`read`] takes it from an event.
+pub(crate) fn read_payload<E: DomainEvent>(
+    stored: Payload,
+    upcasters: &Upcasters,
+) -> Result<Vec<E>, EventError> {
     let payloads = match upcasters.has_step(&stored.event_type, stored.schema_version) {
         true => upcasters.upcast(stored).map_err(EventError::Upcast)?,
         false => vec![stored],
     };
-    payloads.iter().map(decode_current::<E>).collect()
+    payloads.iter().map(decode_current).collect()
 }
 
-fn decode_current<E: DomainEvent>(payload: &Payload) -> Result<E, EventError> {
+/// The event of a payload of the declared version.
+pub(crate) fn decode_current<E: DomainEvent>(payload: &Payload) -> Result<E, EventError> {
     let Payload {
         event_type,
         schema_version: found,
