@@ -54,7 +54,7 @@ pub mod policy;
 pub mod projection;
 pub mod snapshot;
 pub mod subject;
-#[cfg(feature = "testing")]
+#[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod text;
 pub mod time;

@@ -20,6 +20,8 @@ mod phone;
 mod reason;
 mod refusal;
 mod state;
+#[cfg(test)]
+mod tests;
 mod upcast;
 
 pub use command::PersonCommand;

@@ -90,11 +90,10 @@ fn upcast(
 /// A: all that is known of a person in one event.
 fn registered(old: &Object) -> Result<Made, OldBodyError> {
     let identity = object(old, "identity")?;
-    let name = json!({
-        "components": { "given_names": [trimmed(identity, "legal_name")?] },
-        "preferred_form": given(identity, "preferred_name"),
-        "naming_convention": "Mononymic",
-    });
+    let name = whole_name(
+        trimmed(identity, "legal_name")?,
+        given(identity, "preferred_name"),
+    );
     let mut made = vec![(
         "PersonCreated",
         2,
@@ -122,8 +121,14 @@ fn registered(old: &Object) -> Result<Made, OldBodyError> {
         }
     }
     for phone in objects(contact, "phones")? {
-        let number = json!({ "number": required(phone, "number")? });
-        let body = json!({ "phone": number, "primary": is(phone, "is_primary")? });
+        let body = json!({
+            "phone": {
+                "number": required(phone, "number")?,
+                "country_code": null,
+                "extension": null,
+            },
+            "primary": is(phone, "is_primary")?,
+        });
         made.push(("PhoneAdded", 1, body));
     }
     for address in list(contact, "addresses")? {
@@ -185,21 +190,14 @@ fn employment_added(old: &Object) -> Result<Made, OldBodyError> {
     Ok(vec![("EmploymentAdded", 2, body)])
 }
 
-/// A name as it is written today.
-///
-/// One text is not taken apart: a wrong split could not be told from a right one.
+/// A name in any of the forms that it had.
 fn name(old: &Object, field: &'static str) -> Result<Value, OldBodyError> {
     let old = match required(old, field)? {
         Value::Object(name) if name.contains_key("components") => {
             return Ok(Value::Object(name.clone()));
         }
         Value::Object(name) => name,
-        Value::String(text) => {
-            return Ok(json!({
-                "components": { "given_names": [text.trim()] },
-                "naming_convention": "Mononymic",
-            }));
-        }
+        Value::String(text) => return Ok(whole_name(text.trim().into(), None)),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) => {
             return Err(OldBodyError::Invalid { field });
         }
@@ -214,12 +212,30 @@ fn name(old: &Object, field: &'static str) -> Result<Value, OldBodyError> {
         "components": {
             "given_names": given_names,
             "family_names": one("family_name"),
+            "patronymic": null,
+            "matronymic": null,
             "prefixes": Vec::from_iter(prefix),
             "suffixes": one("suffix"),
         },
         "preferred_form": given(old, "preferred_name"),
         "naming_convention": "Western",
     }))
+}
+
+/// A name that is one text. It is not taken apart: a wrong split could not be told from a right one.
+fn whole_name(text: Value, preferred_form: Option<Value>) -> Value {
+    json!({
+        "components": {
+            "given_names": [text],
+            "family_names": [],
+            "patronymic": null,
+            "matronymic": null,
+            "prefixes": [],
+            "suffixes": [],
+        },
+        "preferred_form": preferred_form,
+        "naming_convention": "Mononymic",
+    })
 }
 
 /// The reason of an event; version 1 let it be empty.
