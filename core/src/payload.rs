@@ -175,14 +175,28 @@ pub(crate) fn read_payload<E: DomainEvent>(
 
 /// The event of a payload of the declared version.
 pub(crate) fn decode_current<E: DomainEvent>(payload: &Payload) -> Result<E, EventError> {
-    let Payload {
-        event_type,
-        schema_version: found,
-        body,
-    } = payload;
-    let Some(declared) = declared::<E>(event_type.as_str()) else {
+    check_version(E::ENTITY, E::TYPES, payload)?;
+    decode(&payload.event_type, &payload.body).map_err(|source| EventError::Invalid {
+        event_type: payload.event_type.clone(),
+        source,
+    })
+}
+
+/// Finds the type of a payload among those of its entity, of the very version.
+///
+/// # Errors
+///
+/// [`EventError::UnknownType`], [`EventError::Newer`] and [`EventError::UpcasterMissing`].
+pub(crate) fn check_version(
+    entity: &'static str,
+    types: &'static [DeclaredType],
+    payload: &Payload,
+) -> Result<&'static DeclaredType, EventError> {
+    let (event_type, found) = (&payload.event_type, &payload.schema_version);
+    let declared = types.iter().find(|it| it.name == event_type.as_str());
+    let Some(declared) = declared else {
         return Err(EventError::UnknownType {
-            entity: E::ENTITY,
+            entity,
             event_type: event_type.clone(),
         });
     };
@@ -198,12 +212,7 @@ pub(crate) fn decode_current<E: DomainEvent>(payload: &Payload) -> Result<E, Eve
             known,
             found: *found,
         }),
-        std::cmp::Ordering::Equal => {
-            decode(event_type, body).map_err(|source| EventError::Invalid {
-                event_type: event_type.clone(),
-                source,
-            })
-        }
+        std::cmp::Ordering::Equal => Ok(declared),
     }
 }
 

@@ -5,6 +5,7 @@
 
 #[cfg(any(test, feature = "testing"))]
 pub mod chance;
+pub mod compute;
 pub mod hostname;
 #[cfg(feature = "identity")]
 pub mod keys;

@@ -8,6 +8,7 @@ use crate::domain::reference::{IdentityId, LocationId, OrganizationId, PersonId}
 use crate::payload::DomainCommand;
 
 /// What can be asked of a person.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, Deserialize, DomainCommand, Eq, PartialEq, Serialize)]
 #[command(entity = "person")]
 pub enum PersonCommand {

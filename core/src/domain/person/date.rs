@@ -20,6 +20,12 @@ use crate::domain::value::{ValueError, ValueRule};
 /// assert_eq!("2023-02-29".parse::<Date>().expect_err("no leap year").code(), "date-invalid");
 /// # Ok::<(), cim_core::domain::value::ValueError>(())
 /// ```
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(description = "A day of the calendar: `1912-06-23`."),
+    schemars(extend("format" = "date", "pattern" = "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"))
+)]
 #[derive(Clone, Copy, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Date {

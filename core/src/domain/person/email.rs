@@ -11,6 +11,10 @@ pub const MAX_LOCAL_LEN: usize = 64;
 /// The longest label of a domain in bytes: RFC 1035 section 2.3.4.
 const MAX_DOMAIN_LABEL_LEN: usize = 63;
 
+/// One `@`, no white space, and a domain with a dot.
+#[cfg(feature = "schema")]
+const PATTERN: &str = r"^[^@\s]{1,64}@([A-Za-z0-9-]{1,63}\.)+[A-Za-z0-9-]{1,63}$";
+
 checked_text! {
     /// An address of e-mail: `ada@example.org`.
     ///
@@ -21,6 +25,10 @@ checked_text! {
         what: "an e-mail address",
         code: "email-invalid",
         check: check_email,
+        schema: (
+            description = "An address of e-mail, whose domain has a dot.",
+            extend("maxLength" = MAX_EMAIL_LEN, "pattern" = PATTERN)
+        ),
     }
 }
 

@@ -8,6 +8,7 @@ use crate::domain::reference::{IdentityId, LocationId, OrganizationId, PersonId}
 use crate::payload::DomainEvent;
 
 /// Why two records are one person's.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub enum MergeReason {
     /// Somebody was recorded twice.
@@ -25,6 +26,7 @@ pub enum MergeReason {
 /// A body holds no id of the person, no time and no correlation: the event's headers do. Types that an
 /// earlier schema had in another form are of version 2, and are [read from it](super::upcasters).
 #[doc(alias = "PersonEventV2")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, Deserialize, DomainEvent, Eq, PartialEq, Serialize)]
 #[event(entity = "person")]
 pub enum PersonEvent {

@@ -9,6 +9,7 @@ use super::{PersonCommand, PersonEvent};
 use crate::machine::{Mealy, Moore};
 
 /// How far a record has come.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Lifecycle {

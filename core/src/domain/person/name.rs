@@ -14,24 +14,36 @@ pub const MAX_PARTS: usize = 16;
 pub const MAX_NAME_LEN: usize = 1_024;
 
 /// What a name consists of. A [`PersonName`] has checked ones.
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(description = "What a name consists of: at least a given or a family name.")
+)]
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(default)]
 pub struct NameComponents {
     /// Given names, the first one first.
+    #[cfg_attr(feature = "schema", schemars(transform = parts_schema))]
     pub given_names: Vec<String>,
     /// Family names, in their order.
+    #[cfg_attr(feature = "schema", schemars(transform = parts_schema))]
     pub family_names: Vec<String>,
     /// A name after the father's.
+    #[cfg_attr(feature = "schema", schemars(transform = part_schema))]
     pub patronymic: Option<String>,
     /// A name after the mother's.
+    #[cfg_attr(feature = "schema", schemars(transform = part_schema))]
     pub matronymic: Option<String>,
     /// What stands in front: `Dr`.
+    #[cfg_attr(feature = "schema", schemars(transform = parts_schema))]
     pub prefixes: Vec<String>,
     /// What stands behind: `Jr.`, `PhD`.
+    #[cfg_attr(feature = "schema", schemars(transform = parts_schema))]
     pub suffixes: Vec<String>,
 }
 
 /// How a name is made of its parts.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 pub enum NamingConvention {
     /// Given names, then a family name.
@@ -70,11 +82,21 @@ pub enum NamingConvention {
 /// assert_eq!(PersonName::western("", "Lovelace").expect_err("blank").code(), "name-invalid");
 /// # Ok::<(), cim_core::domain::value::ValueError>(())
 /// ```
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(!try_from, description = "The name of a person, in parts.")
+)]
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(try_from = "Fields")]
 pub struct PersonName {
+    /// Its parts.
     components: NameComponents,
+    /// What the person prefers to be called.
+    #[cfg_attr(feature = "schema", schemars(transform = part_schema))]
     preferred_form: Option<String>,
+    /// How it is made of its parts.
+    #[cfg_attr(feature = "schema", schemars(default))]
     naming_convention: NamingConvention,
 }
 
@@ -212,6 +234,25 @@ impl TryFrom<Fields> for PersonName {
             naming_convention: fields.naming_convention,
         })
     }
+}
+
+/// What a schema says of a part.
+#[cfg(feature = "schema")]
+fn part_schema(schema: &mut schemars::Schema) {
+    schema.insert("minLength".to_owned(), 1.into());
+    schema.insert("maxLength".to_owned(), MAX_PART_LEN.into());
+}
+
+/// What a schema says of a list of parts.
+#[cfg(feature = "schema")]
+fn parts_schema(schema: &mut schemars::Schema) {
+    let part = serde_json::json!({
+        "type": "string",
+        "minLength": 1,
+        "maxLength": MAX_PART_LEN,
+    });
+    schema.insert("maxItems".to_owned(), MAX_PARTS.into());
+    schema.insert("items".to_owned(), part);
 }
 
 const PARTS: &str = "at most 16 parts in a list";

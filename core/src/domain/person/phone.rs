@@ -15,6 +15,10 @@ pub const MIN_DIGITS: usize = 3;
 /// The most digits of an extension: what vCards and switchboards have; ours.
 const MAX_EXTENSION_LEN: usize = 11;
 
+/// Digits and what groups them.
+#[cfg(feature = "schema")]
+const NUMBER: &str = r"^\+?[0-9 ()./-]+$";
+
 checked_text! {
     /// What is dialled: digits, with spaces and `()./-` between them, and perhaps `+` in front.
     ///
@@ -24,6 +28,10 @@ checked_text! {
         what: "a phone number",
         code: "phone-invalid",
         check: check_number,
+        schema: (
+            description = "What is dialled: at least three digits.",
+            extend("minLength" = MIN_DIGITS, "maxLength" = MAX_NUMBER_LEN, "pattern" = NUMBER)
+        ),
     }
 }
 
@@ -55,11 +63,24 @@ impl DialNumber {
 /// assert_eq!(phone.to_string(), "+1 555-0100 x12");
 /// # Ok::<(), cim_core::domain::value::ValueError>(())
 /// ```
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(!try_from, description = "The number of a phone.")
+)]
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(try_from = "Fields")]
 pub struct PhoneNumber {
+    /// What is dialled.
     number: DialNumber,
+    /// The country: its calling code or its two letters.
+    #[cfg_attr(
+        feature = "schema",
+        schemars(extend("pattern" = "^([1-9][0-9]{0,2}|[A-Z]{2})$"))
+    )]
     country_code: Option<String>,
+    /// The extension behind the number.
+    #[cfg_attr(feature = "schema", schemars(extend("pattern" = "^[0-9]{1,11}$")))]
     extension: Option<String>,
 }
 

@@ -12,5 +12,9 @@ checked_text! {
         what: "a reason",
         code: "reason-invalid",
         check: |text| check_line(text, MAX_REASON_LEN),
+        schema: (
+            description = "Why something is done, for people: at most 500 bytes.",
+            extend("minLength" = 1, "maxLength" = MAX_REASON_LEN)
+        ),
     }
 }

@@ -21,6 +21,11 @@ pub const MAX_LINKS: usize = 64;
 ///
 /// Its lists are bounded by [`MAX_EMAILS`], [`MAX_PHONES`] and [`MAX_LINKS`]. No command goes beyond
 /// them; what a history from elsewhere has beyond them is passed over.
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(description = "A person as its history tells.")
+)]
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 pub struct PersonState {
     /// How far the record has come.
@@ -38,20 +43,27 @@ pub struct PersonState {
     /// The person whose record goes on, once this one was merged.
     pub merged_into: Option<PersonId>,
     /// Addresses of e-mail, the newest last.
+    #[cfg_attr(feature = "schema", schemars(extend("maxItems" = MAX_EMAILS)))]
     pub emails: Vec<Email>,
     /// Phones, the newest last.
+    #[cfg_attr(feature = "schema", schemars(extend("maxItems" = MAX_PHONES)))]
     pub phones: Vec<Phone>,
     /// Where the person is to be found, the newest last.
+    #[cfg_attr(feature = "schema", schemars(extend("maxItems" = MAX_LINKS)))]
     pub locations: Vec<Location>,
     /// Whom the person works for, the newest last.
+    #[cfg_attr(feature = "schema", schemars(extend("maxItems" = MAX_LINKS)))]
     pub employments: Vec<Employment>,
     /// Identities with which the person logs in, the newest last.
+    #[cfg_attr(feature = "schema", schemars(extend("maxItems" = MAX_LINKS)))]
     pub identities: Vec<Identity>,
     /// What other systems call the person, the newest last.
+    #[cfg_attr(feature = "schema", schemars(extend("maxItems" = MAX_LINKS)))]
     pub external_identifiers: Vec<ExternalIdentifier>,
 }
 
 /// An address of e-mail that a person has.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Email {
     /// The address.
@@ -63,6 +75,7 @@ pub struct Email {
 }
 
 /// A phone that a person has.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Phone {
     /// Its number.
@@ -72,6 +85,7 @@ pub struct Phone {
 }
 
 /// Where a person is to be found.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Location {
     /// The location.
@@ -81,6 +95,7 @@ pub struct Location {
 }
 
 /// Whom a person works for.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Employment {
     /// The organization.
@@ -90,6 +105,7 @@ pub struct Employment {
 }
 
 /// An identity with which a person logs in.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Identity {
     /// The identity.
@@ -99,6 +115,7 @@ pub struct Identity {
 }
 
 /// What another system calls a person.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct ExternalIdentifier {
     /// The system.

@@ -7,6 +7,8 @@ mod machines;
 mod old_events;
 mod old_histories;
 mod queries;
+#[cfg(feature = "schema")]
+mod schemas;
 
 use super::*;
 use crate::domain::label::Label;
