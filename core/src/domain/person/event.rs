@@ -23,8 +23,9 @@ pub enum MergeReason {
 
 /// What can happen to a person.
 ///
-/// A body holds no id of the person, no time and no correlation: the event's headers do. Types that an
-/// earlier schema had in another form are of version 2, and are [read from it](super::upcasters).
+/// A body holds no id of the person, no time and no correlation: the event's headers do. In version 1 of
+/// the schema it did, so that types which there were then are of version 2, and are
+/// [read from it](super::upcasters).
 #[doc(alias = "PersonEventV2")]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, Deserialize, DomainEvent, Eq, PartialEq, Serialize)]
@@ -91,16 +92,19 @@ pub enum PersonEvent {
         primary: bool,
     },
     /// The address is the person's indeed.
+    #[event(version = 2)]
     EmailVerified {
         /// The address.
         email: EmailAddress,
     },
     /// Mail reaches the person at an address no more.
+    #[event(version = 2)]
     EmailRemoved {
         /// The address.
         email: EmailAddress,
     },
     /// The person answers a phone.
+    #[event(version = 2)]
     PhoneAdded {
         /// Its number.
         phone: PhoneNumber,
@@ -108,6 +112,7 @@ pub enum PersonEvent {
         primary: bool,
     },
     /// The person answers a phone no more.
+    #[event(version = 2)]
     PhoneRemoved {
         /// What was dialled.
         phone: DialNumber,
@@ -135,6 +140,7 @@ pub enum PersonEvent {
         identity_type: Label,
     },
     /// Another system knows the person by an identifier.
+    #[event(version = 2)]
     ExternalIdentifierAdded {
         /// The system.
         system: Label,

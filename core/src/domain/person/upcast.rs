@@ -57,6 +57,20 @@ pub fn upcasters() -> Upcasters {
         }),
         one("PersonMergedInto", merged),
         one("EmailAdded", email_added),
+        one("EmailVerified", |old| {
+            let body = json!({ "email": required(old, "email")? });
+            Ok(vec![("EmailVerified", 2, body)])
+        }),
+        one("EmailRemoved", |old| {
+            let body = json!({ "email": required(old, "email")? });
+            Ok(vec![("EmailRemoved", 2, body)])
+        }),
+        one("PhoneAdded", phone_added),
+        one("PhoneRemoved", |old| {
+            let body = json!({ "phone": required(old, "phone")? });
+            Ok(vec![("PhoneRemoved", 2, body)])
+        }),
+        one("ExternalIdentifierAdded", identifier_added),
         one("EmploymentAdded", employment_added),
         // They say only that something is known of a kind, and not what.
         one("ComponentRegistered", |_| Ok(Vec::new())),
@@ -104,7 +118,7 @@ fn registered(old: &Object) -> Result<Made, OldBodyError> {
     }
     if let Some(identifier) = given(identity, "government_id") {
         let body = json!({ "system": "government", "identifier": identifier });
-        made.push(("ExternalIdentifierAdded", 1, body));
+        made.push(("ExternalIdentifierAdded", 2, body));
     }
     let Some(contact) = given(old, "contact") else {
         return Ok(made);
@@ -117,7 +131,7 @@ fn registered(old: &Object) -> Result<Made, OldBodyError> {
         let body = json!({ "email": address, "primary": primary });
         made.push(("EmailAdded", 2, body));
         if is(email, "is_verified")? {
-            made.push(("EmailVerified", 1, json!({ "email": address })));
+            made.push(("EmailVerified", 2, json!({ "email": address })));
         }
     }
     for phone in objects(contact, "phones")? {
@@ -129,7 +143,7 @@ fn registered(old: &Object) -> Result<Made, OldBodyError> {
             },
             "primary": is(phone, "is_primary")?,
         });
-        made.push(("PhoneAdded", 1, body));
+        made.push(("PhoneAdded", 2, body));
     }
     for address in list(contact, "addresses")? {
         let body = json!({ "location_id": id(address), "location_type": "address" });
@@ -173,9 +187,29 @@ fn email_added(old: &Object) -> Result<Made, OldBodyError> {
     let body = json!({ "email": address, "primary": primary });
     let mut made = vec![("EmailAdded", 2, body)];
     if is(email, "verified")? {
-        made.push(("EmailVerified", 1, json!({ "email": address })));
+        made.push(("EmailVerified", 2, json!({ "email": address })));
     }
     Ok(made)
+}
+
+/// B: beside the number it said whether messages arrive there, which nobody asks.
+fn phone_added(old: &Object) -> Result<Made, OldBodyError> {
+    let phone = object(old, "phone")?;
+    let body = json!({
+        "phone": {
+            "number": required(phone, "number")?,
+            "country_code": given(phone, "country_code"),
+            "extension": given(phone, "extension"),
+        },
+        "primary": is(old, "primary")?,
+    });
+    Ok(vec![("PhoneAdded", 2, body)])
+}
+
+fn identifier_added(old: &Object) -> Result<Made, OldBodyError> {
+    let (system, identifier) = (required(old, "system")?, required(old, "identifier")?);
+    let body = json!({ "system": system, "identifier": identifier });
+    Ok(vec![("ExternalIdentifierAdded", 2, body)])
 }
 
 /// The role is the title in A, the position in B.

@@ -173,14 +173,14 @@ fn types_operations_and_versions_are_part_of_the_format() {
             ("PersonArchived", "archived", 1),
             ("PersonMerged", "merged", 1),
             ("EmailAdded", "email-added", 2),
-            ("EmailVerified", "email-verified", 1),
-            ("EmailRemoved", "email-removed", 1),
-            ("PhoneAdded", "phone-added", 1),
-            ("PhoneRemoved", "phone-removed", 1),
+            ("EmailVerified", "email-verified", 2),
+            ("EmailRemoved", "email-removed", 2),
+            ("PhoneAdded", "phone-added", 2),
+            ("PhoneRemoved", "phone-removed", 2),
             ("LocationAssigned", "location-assigned", 1),
             ("EmploymentAdded", "employment-added", 2),
             ("IdentityLinked", "identity-linked", 1),
-            ("ExternalIdentifierAdded", "external-identifier-added", 1),
+            ("ExternalIdentifierAdded", "external-identifier-added", 2),
         ]
     );
     let commands: Vec<_> = PersonCommand::TYPES.iter().map(|it| it.operation).collect();
