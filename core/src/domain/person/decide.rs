@@ -1,6 +1,6 @@
 //! What happens to a person on a command.
 
-use super::lifecycle::{self, Reaction, Request};
+use super::lifecycle::{self, CommandKind, Effect};
 use super::state::{Employment, ExternalIdentifier, Identity, Location};
 use super::{
     Date, DialNumber, EmailAddress, Lifecycle, MAX_EMAILS, MAX_LINKS, MAX_PHONES, PersonCommand,
@@ -14,21 +14,21 @@ type Decided = Result<Option<PersonEvent>, PersonError>;
 ///
 /// The life cycle judges first: whether the record takes such a command at all.
 pub(super) fn decide(state: &PersonState, command: PersonCommand) -> Decided {
-    let request = Request::from(&command);
-    let (_, reaction) = lifecycle::by_commands()
-        .step(state.lifecycle, request)
-        .map_err(|_| refusal(state, request))?;
-    match reaction {
-        Reaction::Nothing => Ok(None),
-        Reaction::Event(_) => happens(state, command),
+    let kind = CommandKind::of(&command);
+    let (_, effect) = lifecycle::commands()
+        .step(state.lifecycle, kind)
+        .map_err(|_| refusal(state, kind))?;
+    match effect {
+        Effect::Nothing => Ok(None),
+        Effect::Event(_) => happens(state, command),
     }
 }
 
 /// Why a record does not take a command.
-fn refusal(state: &PersonState, request: Request) -> PersonError {
-    match (state.lifecycle, request) {
+fn refusal(state: &PersonState, kind: CommandKind) -> PersonError {
+    match (state.lifecycle, kind) {
         (Lifecycle::Draft, _) => PersonError::Absent,
-        (_, Request::Create) => PersonError::Exists,
+        (_, CommandKind::Create) => PersonError::Exists,
         (Lifecycle::Active | Lifecycle::Suspended, _) => PersonError::NotActive {
             reason: state.reason.clone(),
         },

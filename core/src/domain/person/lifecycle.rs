@@ -1,4 +1,9 @@
-//! The life of a record of a person, as two state machines: by what is asked, and by what happens.
+//! The life of a record of a person, as state machines: what commands lead to, and which events follow
+//! which.
+//!
+//! [`commands`] is what is decided, and [`decided_events`] follows from it. [`events`] is what a history
+//! says, and goes further: a foreign history may have events that are never decided here, and a fact
+//! cannot be refused.
 
 use std::fmt;
 use std::sync::LazyLock;
@@ -28,101 +33,6 @@ pub enum Lifecycle {
     Merged,
 }
 
-impl Lifecycle {
-    /// Whether nothing can be changed any more.
-    pub fn is_end(self) -> bool {
-        by_commands().is_final(self)
-    }
-
-    /// What such a record is good for.
-    pub fn standing(self) -> Standing {
-        by_events().output(self)
-    }
-
-    /// Where an event leads.
-    ///
-    /// Facts cannot be refused: a history that was written elsewhere may have what is never decided here.
-    /// Then an event leads to its own state from all but [`Draft`](Self::Draft), which only the creation
-    /// leaves.
-    #[must_use]
-    pub fn after(self, event: &PersonEvent) -> Self {
-        let happened = Happening::from(event);
-        by_events()
-            .next(self, happened)
-            .unwrap_or_else(|_| match self {
-                Self::Draft => Self::Draft,
-                Self::Active | Self::Suspended | Self::Archived | Self::Deceased | Self::Merged => {
-                    happened.leads_to().unwrap_or(self)
-                }
-            })
-    }
-}
-
-/// What is asked, as far as the life cycle cares.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Request {
-    /// `CreatePerson`.
-    Create,
-    /// `DeactivatePerson`.
-    Deactivate,
-    /// `ReactivatePerson`.
-    Reactivate,
-    /// `ArchivePerson`.
-    Archive,
-    /// `RecordDeath`.
-    RecordDeath,
-    /// `MergePersons`.
-    Merge,
-    /// `SetBirthDate`.
-    SetBirthDate,
-    /// All others, which change a record and not its life.
-    Change,
-}
-
-/// What happens, as far as the life cycle cares.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Happening {
-    /// `PersonCreated`.
-    Created,
-    /// `PersonSuspended`.
-    Suspended,
-    /// `PersonActivated`.
-    Activated,
-    /// `PersonArchived`.
-    Archived,
-    /// `DeathRecorded`.
-    Died,
-    /// `PersonMerged`.
-    Merged,
-    /// `BirthDateSet`.
-    BirthDateSet,
-    /// All others, which change a record and not its life.
-    Changed,
-}
-
-impl Happening {
-    /// The state that it brings about from wherever; `None` when it changes none.
-    fn leads_to(self) -> Option<Lifecycle> {
-        match self {
-            Self::Created | Self::Activated => Some(Lifecycle::Active),
-            Self::Suspended => Some(Lifecycle::Suspended),
-            Self::Archived => Some(Lifecycle::Archived),
-            Self::Died => Some(Lifecycle::Deceased),
-            Self::Merged => Some(Lifecycle::Merged),
-            Self::BirthDateSet | Self::Changed => None,
-        }
-    }
-}
-
-/// What comes of a request.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Reaction {
-    /// An event; of a change, none where there is nothing to change.
-    Event(Happening),
-    /// Nothing: it is so already.
-    Nothing,
-}
-
 /// What a record is good for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Standing {
@@ -138,145 +48,94 @@ pub enum Standing {
     Redirected,
 }
 
-/// The life of a record by what is asked of it: which requests each state takes, and what comes of them.
-pub fn by_commands() -> &'static Mealy<Lifecycle, Request, Reaction> {
-    &BY_COMMANDS
+/// An event, as the life cycle sees it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum EventKind {
+    /// [`PersonEvent::PersonCreated`].
+    Created,
+    /// [`PersonEvent::PersonSuspended`].
+    Suspended,
+    /// [`PersonEvent::PersonActivated`].
+    Activated,
+    /// [`PersonEvent::PersonArchived`].
+    Archived,
+    /// [`PersonEvent::DeathRecorded`].
+    Died,
+    /// [`PersonEvent::PersonMerged`].
+    Merged,
+    /// [`PersonEvent::BirthDateSet`].
+    BirthDateSet,
+    /// Any other one, which changes nothing in the life cycle.
+    Other,
 }
 
-/// The life of a record by what happens, as far as it is decided here.
-pub fn by_events() -> &'static Moore<Lifecycle, Happening, Standing> {
-    &BY_EVENTS
+/// A command, as the life cycle sees it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum CommandKind {
+    /// [`PersonCommand::CreatePerson`].
+    Create,
+    /// [`PersonCommand::DeactivatePerson`].
+    Deactivate,
+    /// [`PersonCommand::ReactivatePerson`].
+    Reactivate,
+    /// [`PersonCommand::ArchivePerson`].
+    Archive,
+    /// [`PersonCommand::RecordDeath`].
+    RecordDeath,
+    /// [`PersonCommand::MergePersons`].
+    Merge,
+    /// [`PersonCommand::SetBirthDate`], which a suspended person takes too.
+    SetBirthDate,
+    /// Any other one, which changes nothing in the life cycle.
+    Other,
 }
 
-const STATES: [Lifecycle; 6] = [
-    Lifecycle::Draft,
-    Lifecycle::Active,
-    Lifecycle::Suspended,
-    Lifecycle::Archived,
-    Lifecycle::Deceased,
-    Lifecycle::Merged,
-];
+/// What a command leads to.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Effect {
+    /// There is nothing to do.
+    Nothing,
+    /// This happens, unless the rules of the command itself say otherwise.
+    Event(EventKind),
+}
 
-static BY_COMMANDS: LazyLock<Mealy<Lifecycle, Request, Reaction>> = LazyLock::new(|| {
-    use Lifecycle::{Active, Archived, Deceased, Draft, Merged, Suspended};
-    use Request::{
-        Archive, Change, Create, Deactivate, Merge, Reactivate, RecordDeath, SetBirthDate,
-    };
-    let requests = [
-        Create,
-        Deactivate,
-        Reactivate,
-        Archive,
-        RecordDeath,
-        Merge,
-        SetBirthDate,
-        Change,
+impl Lifecycle {
+    /// Each of them, in the order of a life.
+    pub const ALL: [Self; 6] = [
+        Self::Draft,
+        Self::Active,
+        Self::Suspended,
+        Self::Archived,
+        Self::Deceased,
+        Self::Merged,
     ];
-    let event = Reaction::Event;
-    Mealy::builder(STATES, requests, Draft)
-        .transition(Draft, Create, Active, event(Happening::Created))
-        .refuse(Draft, requests.into_iter().filter(|it| *it != Create))
-        .refuse(Active, [Create])
-        .transition(Active, Deactivate, Suspended, event(Happening::Suspended))
-        .transition(Active, Reactivate, Active, Reaction::Nothing)
-        .transition(Active, Archive, Archived, event(Happening::Archived))
-        .transition(Active, RecordDeath, Deceased, event(Happening::Died))
-        .transition(Active, Merge, Merged, event(Happening::Merged))
-        .transition(Active, SetBirthDate, Active, event(Happening::BirthDateSet))
-        .transition(Active, Change, Active, event(Happening::Changed))
-        .refuse(Suspended, [Create, Merge, Change])
-        .transition(Suspended, Deactivate, Suspended, Reaction::Nothing)
-        .transition(Suspended, Reactivate, Active, event(Happening::Activated))
-        .transition(Suspended, Archive, Archived, event(Happening::Archived))
-        .transition(Suspended, RecordDeath, Deceased, event(Happening::Died))
-        .transition(
-            Suspended,
-            SetBirthDate,
-            Suspended,
-            event(Happening::BirthDateSet),
-        )
-        .final_state(Archived)
-        .final_state(Deceased)
-        .final_state(Merged)
-        .build()
-        .expect("every pair is decided and every state is reached")
-});
 
-static BY_EVENTS: LazyLock<Moore<Lifecycle, Happening, Standing>> = LazyLock::new(|| {
-    use Lifecycle::{Active, Archived, Deceased, Draft, Merged, Suspended};
-    let happenings = [
-        Happening::Created,
-        Happening::Suspended,
-        Happening::Activated,
-        Happening::Archived,
-        Happening::Died,
-        Happening::Merged,
-        Happening::BirthDateSet,
-        Happening::Changed,
-    ];
-    let all_but_created = happenings.into_iter().skip(1);
-    Moore::builder(STATES, happenings, Draft)
-        .output(Draft, Standing::None)
-        .output(Active, Standing::Current)
-        .output(Suspended, Standing::Paused)
-        .output(Archived, Standing::Closed)
-        .output(Deceased, Standing::Closed)
-        .output(Merged, Standing::Redirected)
-        .transition(Draft, Happening::Created, Active)
-        .refuse(Draft, all_but_created)
-        .refuse(Active, [Happening::Created, Happening::Activated])
-        .transition(Active, Happening::Suspended, Suspended)
-        .transition(Active, Happening::Archived, Archived)
-        .transition(Active, Happening::Died, Deceased)
-        .transition(Active, Happening::Merged, Merged)
-        .transition(Active, Happening::BirthDateSet, Active)
-        .transition(Active, Happening::Changed, Active)
-        .refuse(
-            Suspended,
-            [
-                Happening::Created,
-                Happening::Suspended,
-                Happening::Merged,
-                Happening::Changed,
-            ],
-        )
-        .transition(Suspended, Happening::Activated, Active)
-        .transition(Suspended, Happening::Archived, Archived)
-        .transition(Suspended, Happening::Died, Deceased)
-        .transition(Suspended, Happening::BirthDateSet, Suspended)
-        .final_state(Archived)
-        .final_state(Deceased)
-        .final_state(Merged)
-        .build()
-        .expect("every pair is decided and every state is reached")
-});
+    /// Whether nothing can be changed any more.
+    pub fn is_end(self) -> bool {
+        commands().is_final(self)
+    }
 
-impl From<&PersonCommand> for Request {
-    fn from(command: &PersonCommand) -> Self {
-        match command {
-            PersonCommand::CreatePerson { .. } => Self::Create,
-            PersonCommand::DeactivatePerson { .. } => Self::Deactivate,
-            PersonCommand::ReactivatePerson { .. } => Self::Reactivate,
-            PersonCommand::ArchivePerson { .. } => Self::Archive,
-            PersonCommand::RecordDeath { .. } => Self::RecordDeath,
-            PersonCommand::MergePersons { .. } => Self::Merge,
-            PersonCommand::SetBirthDate { .. } => Self::SetBirthDate,
-            PersonCommand::UpdateName { .. }
-            | PersonCommand::AddEmail { .. }
-            | PersonCommand::VerifyEmail { .. }
-            | PersonCommand::RemoveEmail { .. }
-            | PersonCommand::AddPhone { .. }
-            | PersonCommand::RemovePhone { .. }
-            | PersonCommand::AssignLocation { .. }
-            | PersonCommand::AddEmployment { .. }
-            | PersonCommand::LinkIdentity { .. }
-            | PersonCommand::AddExternalIdentifier { .. } => Self::Change,
-        }
+    /// What such a record is good for.
+    pub fn standing(self) -> Standing {
+        events().output(self)
     }
 }
 
-impl From<&PersonEvent> for Happening {
-    fn from(event: &PersonEvent) -> Self {
+impl EventKind {
+    /// Each of them, in the order of a life.
+    pub const ALL: [Self; 8] = [
+        Self::Created,
+        Self::Suspended,
+        Self::Activated,
+        Self::Archived,
+        Self::Died,
+        Self::Merged,
+        Self::BirthDateSet,
+        Self::Other,
+    ];
+
+    /// How the life cycle sees an event.
+    pub fn of(event: &PersonEvent) -> Self {
         match event {
             PersonEvent::PersonCreated { .. } => Self::Created,
             PersonEvent::PersonSuspended { .. } => Self::Suspended,
@@ -294,8 +153,185 @@ impl From<&PersonEvent> for Happening {
             | PersonEvent::LocationAssigned { .. }
             | PersonEvent::EmploymentAdded { .. }
             | PersonEvent::IdentityLinked { .. }
-            | PersonEvent::ExternalIdentifierAdded { .. } => Self::Changed,
+            | PersonEvent::ExternalIdentifierAdded { .. } => Self::Other,
         }
+    }
+
+    /// The state that it brings about; `None` when it changes none.
+    pub(super) fn leads_to(self) -> Option<Lifecycle> {
+        match self {
+            Self::Created | Self::Activated => Some(Lifecycle::Active),
+            Self::Suspended => Some(Lifecycle::Suspended),
+            Self::Archived => Some(Lifecycle::Archived),
+            Self::Died => Some(Lifecycle::Deceased),
+            Self::Merged => Some(Lifecycle::Merged),
+            Self::BirthDateSet | Self::Other => None,
+        }
+    }
+}
+
+impl CommandKind {
+    /// Each of them, in the order of a life.
+    pub const ALL: [Self; 8] = [
+        Self::Create,
+        Self::Deactivate,
+        Self::Reactivate,
+        Self::Archive,
+        Self::RecordDeath,
+        Self::Merge,
+        Self::SetBirthDate,
+        Self::Other,
+    ];
+
+    /// How the life cycle sees a command.
+    pub fn of(command: &PersonCommand) -> Self {
+        match command {
+            PersonCommand::CreatePerson { .. } => Self::Create,
+            PersonCommand::DeactivatePerson { .. } => Self::Deactivate,
+            PersonCommand::ReactivatePerson { .. } => Self::Reactivate,
+            PersonCommand::ArchivePerson { .. } => Self::Archive,
+            PersonCommand::RecordDeath { .. } => Self::RecordDeath,
+            PersonCommand::MergePersons { .. } => Self::Merge,
+            PersonCommand::SetBirthDate { .. } => Self::SetBirthDate,
+            PersonCommand::UpdateName { .. }
+            | PersonCommand::AddEmail { .. }
+            | PersonCommand::VerifyEmail { .. }
+            | PersonCommand::RemoveEmail { .. }
+            | PersonCommand::AddPhone { .. }
+            | PersonCommand::RemovePhone { .. }
+            | PersonCommand::AssignLocation { .. }
+            | PersonCommand::AddEmployment { .. }
+            | PersonCommand::LinkIdentity { .. }
+            | PersonCommand::AddExternalIdentifier { .. } => Self::Other,
+        }
+    }
+}
+
+/// What a command leads to; its next state is that of [`events`] after what happens.
+pub fn commands() -> &'static Mealy<Lifecycle, CommandKind, Effect> {
+    static MACHINE: LazyLock<Mealy<Lifecycle, CommandKind, Effect>> = LazyLock::new(mealy);
+    &MACHINE
+}
+
+/// Which state follows on an event, in any history; its output is the state's [`Standing`].
+///
+/// It refuses what comes before a person is created, and nothing else: each event leads to its own state
+/// from whichever.
+pub fn events() -> &'static Moore<Lifecycle, EventKind, Standing> {
+    static MACHINE: LazyLock<Moore<Lifecycle, EventKind, Standing>> =
+        LazyLock::new(|| moore(|_, _| true));
+    &MACHINE
+}
+
+/// As [`events`], less what is never decided here. This is the one to draw.
+pub fn decided_events() -> &'static Moore<Lifecycle, EventKind, Standing> {
+    static MACHINE: LazyLock<Moore<Lifecycle, EventKind, Standing>> =
+        LazyLock::new(|| moore(is_decided));
+    &MACHINE
+}
+
+fn mealy() -> Mealy<Lifecycle, CommandKind, Effect> {
+    use CommandKind as Command;
+    use Lifecycle::{Active, Archived, Deceased, Draft, Merged, Suspended};
+    let happens = Effect::Event;
+    let all_but_create = Command::ALL.into_iter().skip(1);
+    let mut builder = Mealy::builder(Lifecycle::ALL, Command::ALL, Draft)
+        .transition(Draft, Command::Create, Active, happens(EventKind::Created))
+        .refuse(Draft, all_but_create)
+        .refuse(Active, [Command::Create])
+        .refuse(Suspended, [Command::Create, Command::Merge, Command::Other])
+        .final_state(Archived)
+        .final_state(Deceased)
+        .final_state(Merged);
+    for (from, command, to, effect) in [
+        (
+            Active,
+            Command::Deactivate,
+            Suspended,
+            happens(EventKind::Suspended),
+        ),
+        (Active, Command::Reactivate, Active, Effect::Nothing),
+        (
+            Active,
+            Command::Archive,
+            Archived,
+            happens(EventKind::Archived),
+        ),
+        (
+            Active,
+            Command::RecordDeath,
+            Deceased,
+            happens(EventKind::Died),
+        ),
+        (Active, Command::Merge, Merged, happens(EventKind::Merged)),
+        (
+            Active,
+            Command::SetBirthDate,
+            Active,
+            happens(EventKind::BirthDateSet),
+        ),
+        (Active, Command::Other, Active, happens(EventKind::Other)),
+        (Suspended, Command::Deactivate, Suspended, Effect::Nothing),
+        (
+            Suspended,
+            Command::Reactivate,
+            Active,
+            happens(EventKind::Activated),
+        ),
+        (
+            Suspended,
+            Command::Archive,
+            Archived,
+            happens(EventKind::Archived),
+        ),
+        (
+            Suspended,
+            Command::RecordDeath,
+            Deceased,
+            happens(EventKind::Died),
+        ),
+        (
+            Suspended,
+            Command::SetBirthDate,
+            Suspended,
+            happens(EventKind::BirthDateSet),
+        ),
+    ] {
+        builder = builder.transition(from, command, to, effect);
+    }
+    builder.build().expect("each state has each input once")
+}
+
+/// Whether some command leads to an event from a state.
+fn is_decided(from: Lifecycle, event: EventKind) -> bool {
+    let effects = commands().accepts(from).iter();
+    let mut effects = effects.filter_map(|command| commands().step(from, *command).ok());
+    effects.any(|(_, effect)| effect == Effect::Event(event))
+}
+
+/// The machine of the events that `takes` says each state takes.
+fn moore(takes: fn(Lifecycle, EventKind) -> bool) -> Moore<Lifecycle, EventKind, Standing> {
+    let mut builder = Moore::builder(Lifecycle::ALL, EventKind::ALL, Lifecycle::Draft);
+    for state in Lifecycle::ALL {
+        builder = builder.output(state, standing(state));
+        for event in EventKind::ALL {
+            let is_after_creation = state != Lifecycle::Draft || event == EventKind::Created;
+            builder = match is_after_creation && takes(state, event) {
+                true => builder.transition(state, event, event.leads_to().unwrap_or(state)),
+                false => builder.refuse(state, [event]),
+            };
+        }
+    }
+    builder.build().expect("each state has each input once")
+}
+
+fn standing(lifecycle: Lifecycle) -> Standing {
+    match lifecycle {
+        Lifecycle::Draft => Standing::None,
+        Lifecycle::Active => Standing::Current,
+        Lifecycle::Suspended => Standing::Paused,
+        Lifecycle::Archived | Lifecycle::Deceased => Standing::Closed,
+        Lifecycle::Merged => Standing::Redirected,
     }
 }
 
@@ -312,7 +348,7 @@ impl fmt::Display for Lifecycle {
     }
 }
 
-impl fmt::Display for Request {
+impl fmt::Display for CommandKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::Create => "CreatePerson",
@@ -322,12 +358,12 @@ impl fmt::Display for Request {
             Self::RecordDeath => "RecordDeath",
             Self::Merge => "MergePersons",
             Self::SetBirthDate => "SetBirthDate",
-            Self::Change => "any other",
+            Self::Other => "any other",
         })
     }
 }
 
-impl fmt::Display for Happening {
+impl fmt::Display for EventKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::Created => "PersonCreated",
@@ -337,16 +373,16 @@ impl fmt::Display for Happening {
             Self::Died => "DeathRecorded",
             Self::Merged => "PersonMerged",
             Self::BirthDateSet => "BirthDateSet",
-            Self::Changed => "any other",
+            Self::Other => "any other",
         })
     }
 }
 
-impl fmt::Display for Reaction {
+impl fmt::Display for Effect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Event(Happening::Changed) => f.pad("its event"),
-            Self::Event(happening) => happening.fmt(f),
+            Self::Event(EventKind::Other) => f.pad("its event"),
+            Self::Event(event) => event.fmt(f),
             Self::Nothing => f.pad("nothing"),
         }
     }

@@ -1,6 +1,6 @@
 //! The domain `person`: who somebody is, how they are reached, and where they belong.
 //!
-//! One aggregate, [`Person`], under an id that says nothing about who it is. Its life is a pair of state
+//! One aggregate, [`Person`], under an id that says nothing about who it is. Its life is drawn as state
 //! machines in [`lifecycle`]. What it is told is made of types that cannot be built invalid, so that
 //! `decide` judges a person's history and nothing else; a reader refuses what such a type is not.
 //!
@@ -100,11 +100,11 @@ impl Model for Person {
         vec![
             Diagram {
                 title: "What is asked of a person, and what comes of it",
-                mermaid: lifecycle::by_commands().mermaid(),
+                mermaid: lifecycle::commands().mermaid(),
             },
             Diagram {
                 title: "What happens to a person, and how its record stands then",
-                mermaid: lifecycle::by_events().mermaid(),
+                mermaid: lifecycle::decided_events().mermaid(),
             },
         ]
     }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::lifecycle::{self, EventKind};
 use super::{
     Date, DialNumber, EmailAddress, Lifecycle, PersonEvent, PersonName, PhoneNumber, Reason,
 };
@@ -40,7 +41,7 @@ pub struct PersonState {
     pub death_date: Option<Date>,
     /// Why the person was suspended or the record was archived, as long as it is so.
     pub reason: Option<Reason>,
-    /// The person whose record goes on, once this one was merged.
+    /// The person whose record goes on, as long as this one is merged into it.
     pub merged_into: Option<PersonId>,
     /// Addresses of e-mail, the newest last.
     #[cfg_attr(feature = "schema", schemars(extend("maxItems" = MAX_EMAILS)))]
@@ -165,32 +166,31 @@ impl PersonState {
 
     /// The state after an event. Before the creation nothing else counts.
     pub(super) fn after(mut self, event: &PersonEvent) -> Self {
-        self.lifecycle = self.lifecycle.after(event);
-        if self.lifecycle == Lifecycle::Draft {
+        let kind = EventKind::of(event);
+        let Ok(lifecycle) = lifecycle::events().next(self.lifecycle, kind) else {
             return self;
+        };
+        self.lifecycle = lifecycle;
+        if kind.leads_to().is_some() {
+            // They are about the state that has ended.
+            self.reason = None;
+            self.merged_into = None;
         }
         match event {
             PersonEvent::PersonCreated { name, source } => {
                 self.name = Some(name.clone());
                 self.source = Some(source.clone());
-                self.reason = None;
             }
             PersonEvent::NameUpdated { new_name, .. } => self.name = Some(new_name.clone()),
             PersonEvent::BirthDateSet { birth_date } => self.birth_date = Some(*birth_date),
-            PersonEvent::DeathRecorded { date_of_death } => {
-                self.death_date = Some(*date_of_death);
-                self.reason = None;
-            }
-            PersonEvent::PersonActivated { .. } => self.reason = None,
+            PersonEvent::DeathRecorded { date_of_death } => self.death_date = Some(*date_of_death),
+            PersonEvent::PersonActivated { .. } => {}
             PersonEvent::PersonSuspended { reason } | PersonEvent::PersonArchived { reason } => {
                 self.reason = Some(reason.clone());
             }
             PersonEvent::PersonMerged {
                 target_person_id, ..
-            } => {
-                self.merged_into = Some(*target_person_id);
-                self.reason = None;
-            }
+            } => self.merged_into = Some(*target_person_id),
             PersonEvent::EmailAdded { email, primary } => self.add_email(email, *primary),
             PersonEvent::EmailVerified { email } => {
                 let known = self.emails.iter_mut().filter(|it| it.email.is_same(email));

@@ -165,6 +165,13 @@ fn what_a_foreign_history_repeats_or_contradicts_changes_nothing_else() {
 }
 
 #[test]
+fn why_a_record_ended_is_forgotten_when_it_goes_on() {
+    let state = state(&[created(), merged(), activated()]);
+    assert_eq!(state.lifecycle, Lifecycle::Active);
+    assert_eq!((state.merged_into, state.reason), (None, None));
+}
+
+#[test]
 fn a_foreign_history_beyond_the_limits_makes_no_larger_state() {
     let mut history = vec![created()];
     for number in 0..200 {

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::lifecycle::{Happening, Reaction, Request, Standing, by_commands, by_events};
+use super::lifecycle::{self, CommandKind, Effect, EventKind, Standing};
 use super::*;
 use crate::aggregate::fold;
 use crate::payload::Typed as _;
@@ -68,30 +68,31 @@ fn is_of_life(error: &PersonError) -> bool {
 
 /// Checks one command in one state, and says whether it made an event.
 fn check(state: &PersonState, command: PersonCommand) -> Result<bool, TestCaseError> {
-    let lifecycle = state.lifecycle;
+    let life = state.lifecycle;
     let type_name = type_of_event(&command);
-    let step = by_commands().step(lifecycle, Request::from(&command));
+    let step = lifecycle::commands().step(life, CommandKind::of(&command));
     match (step, Person::decide(state, command)) {
-        (Ok((next, Reaction::Event(expected))), Ok(events)) => {
+        (Ok((next, Effect::Event(expected))), Ok(events)) => {
             for event in &events {
-                prop_assert_eq!(Happening::from(event), expected);
+                prop_assert_eq!(EventKind::of(event), expected);
                 prop_assert_eq!(event.declared().name, type_name);
-                prop_assert_eq!(by_events().next(lifecycle, expected), Ok(next));
+                prop_assert_eq!(lifecycle::events().next(life, expected), Ok(next));
+                prop_assert_eq!(lifecycle::decided_events().next(life, expected), Ok(next));
                 let after = Person::evolve(state.clone(), event);
                 prop_assert_eq!(after.lifecycle, next);
                 prop_assert_ne!(&after, state, "an event says something new");
             }
             // What is so already makes no event, but a step of the life cycle does.
-            let is_change = matches!(expected, Happening::Changed | Happening::BirthDateSet);
+            let is_change = matches!(expected, EventKind::Other | EventKind::BirthDateSet);
             prop_assert!(events.len() == 1 || is_change && events.is_empty());
             Ok(!events.is_empty())
         }
-        (Ok((next, Reaction::Nothing)), Ok(events)) => {
-            prop_assert_eq!((next, events), (lifecycle, Vec::new()));
+        (Ok((next, Effect::Nothing)), Ok(events)) => {
+            prop_assert_eq!((next, events), (life, Vec::new()));
             Ok(false)
         }
         // The rules of a command may be stricter than the life cycle.
-        (Ok((_, Reaction::Event(_))), Err(error)) => {
+        (Ok((_, Effect::Event(_))), Err(error)) => {
             prop_assert!(!is_of_life(&error), "{error}");
             Ok(false)
         }
@@ -109,7 +110,7 @@ fn check(state: &PersonState, command: PersonCommand) -> Result<bool, TestCaseEr
 proptest! {
     #[test]
     fn what_is_decided_and_folded_is_what_the_machines_say(seed in any::<u64>()) {
-        for &lifecycle in by_commands().states() {
+        for &lifecycle in lifecycle::commands().states() {
             let state = state_in(lifecycle, seed);
             let mut commands = arbitrary::commands(seed, 40);
             let mut chance = crate::domain::chance::Chance::new(seed);
@@ -160,13 +161,15 @@ fn every_command_is_once_accepted_by_chance() {
 
 #[test]
 fn what_commands_lead_to_is_where_the_events_lead() {
-    for &lifecycle in by_commands().states() {
-        for &request in by_commands().inputs() {
-            match by_commands().step(lifecycle, request) {
-                Ok((next, Reaction::Event(happening))) => {
-                    assert_eq!(by_events().next(lifecycle, happening), Ok(next));
+    let (events, decided) = (lifecycle::events(), lifecycle::decided_events());
+    for life in Lifecycle::ALL {
+        for kind in CommandKind::ALL {
+            match lifecycle::commands().step(life, kind) {
+                Ok((next, Effect::Event(event))) => {
+                    assert_eq!(events.next(life, event), Ok(next));
+                    assert_eq!(decided.next(life, event), Ok(next));
                 }
-                Ok((next, Reaction::Nothing)) => assert_eq!(next, lifecycle),
+                Ok((next, Effect::Nothing)) => assert_eq!(next, life),
                 Err(_) => {}
             }
         }
@@ -174,10 +177,21 @@ fn what_commands_lead_to_is_where_the_events_lead() {
 }
 
 #[test]
+fn a_history_refuses_nothing_once_the_person_is_created() {
+    let events = lifecycle::events();
+    assert_eq!(events.accepts(Lifecycle::Draft), [EventKind::Created]);
+    for life in Lifecycle::ALL.into_iter().skip(1) {
+        assert_eq!(events.accepts(life), EventKind::ALL);
+        let decided = lifecycle::decided_events().accepts(life);
+        assert_eq!(decided.is_empty(), life.is_end());
+        assert!(!decided.contains(&EventKind::Created));
+    }
+}
+
+#[test]
 fn a_record_stands_as_its_state_says() {
-    let standings = by_events().states().iter().map(|state| state.standing());
     assert_eq!(
-        Vec::from_iter(standings),
+        Lifecycle::ALL.map(Lifecycle::standing),
         [
             Standing::None,
             Standing::Current,
