@@ -20,8 +20,10 @@
 //! [`aggregate`] and [`command`] (decide, evolve, fold) · [`payload`] (typed events) · [`machine`] (what a
 //! lifecycle allows, checked and drawn) · [`upcast`] (old schemas read as new ones) · [`snapshot`] (a state
 //! that spares the folding) · [`export`] (the file that anyone can verify) · [`projection`] (events become
-//! documents) · [`policy`] (retries and circuit breakers) · with the feature `identity`, `nkey`, `jwt` and
-//! `creds` (who may do what on NATS) · [`domain`] (aggregates whose rules are ours).
+//! documents) · [`policy`] (retries and circuit breakers) · with the feature `schema`, `schema` (what a
+//! body of each type must be) · with the feature `identity`, `nkey`, `jwt` and `creds` (who may do what on
+//! NATS) · [`domain`] (aggregates whose rules are ours) · with the feature `testing`, `testing` (given
+//! events, when a command, then events).
 
 #![warn(missing_docs)]
 
@@ -51,8 +53,12 @@ pub mod nkey;
 pub mod payload;
 pub mod policy;
 pub mod projection;
+#[cfg(feature = "schema")]
+pub mod schema;
 pub mod snapshot;
 pub mod subject;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 pub mod text;
 pub mod time;
 pub mod upcast;

@@ -2,9 +2,10 @@
 //!
 //! In reading order: [`store`] (the port, its queries and its contract) · [`memory`] and
 //! [`sqlite`] (adapters), `jetstream` (the adapter for clusters) · [`mod@open`] (stores by their URL) ·
-//! [`repository`] (aggregates are loaded and asked) · [`snapshot`] (states that spare the folding) ·
-//! [`config`] (`cim.toml`) · [`import`] (foreign rows become events) ·
-//! [`projector`] and `plugin` (events become documents) · [`clock`] (the only caller of the time and of the system's randomness) · [`files`] and [`secret`] (what others may not use and see) ·
+//! [`repository`] (aggregates, loaded and asked) and [`snapshot`] (states that spare the folding) ·
+//! [`config`] (`cim.toml`) · [`import`] (foreign rows become events) · [`projector`] and `plugin` (events
+//! become documents) · [`clock`] (the only caller of the time and of the system's randomness) · [`files`]
+//! and [`secret`] (what others may not use and see) ·
 //! `identity` (operators, accounts and users of NATS, and their seeds) · [`doctor`] (what is not well) · [`cli`].
 
 #[cfg(any(feature = "jetstream", feature = "plugin"))]

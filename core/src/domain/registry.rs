@@ -6,7 +6,10 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::aggregate::Aggregate;
+use crate::domain::compute::Compute;
+use crate::domain::person::Person;
 use crate::payload::{DomainCommand, DomainEvent};
+use crate::upcast::EventReader;
 
 /// Why a domain refuses a command.
 pub trait DomainError: Error + Send + Sync + 'static {
@@ -14,13 +17,29 @@ pub trait DomainError: Error + Send + Sync + 'static {
     fn code(&self) -> &'static str;
 }
 
+/// What has a JSON schema, where the feature `schema` asks for one: with it, the derive of
+/// `schemars::JsonSchema`; without it, everything.
+#[cfg(feature = "schema")]
+pub trait Described: schemars::JsonSchema {}
+
+#[cfg(feature = "schema")]
+impl<T: schemars::JsonSchema> Described for T {}
+
+/// What has a JSON schema, where the feature `schema` asks for one: with it, the derive of
+/// `schemars::JsonSchema`; without it, everything.
+#[cfg(not(feature = "schema"))]
+pub trait Described {}
+
+#[cfg(not(feature = "schema"))]
+impl<T> Described for T {}
+
 /// An aggregate that the command and JavaScript can work with: its state and its commands have a form in
 /// JSON, and its refusals a code.
 pub trait Model:
     Aggregate<
-        State: Clone + DeserializeOwned + Serialize + Send + Sync + 'static,
-        Event: DomainEvent + Send + Sync + 'static,
-        Command: Clone + DomainCommand + Send + Sync + 'static,
+        State: Clone + Described + DeserializeOwned + Serialize + Send + Sync + 'static,
+        Event: Described + DomainEvent + Send + Sync + 'static,
+        Command: Clone + Described + DomainCommand + Send + Sync + 'static,
         Error: DomainError,
     > + 'static
 {
@@ -49,11 +68,89 @@ pub trait ModelVisitor {
 }
 
 /// The entities that have a model, in the order of the alphabet.
-pub const ENTITIES: &[&str] = &[];
+pub const ENTITIES: &[&str] = &["compute", "person"];
 
 /// Does something with the model of an entity; `None` when it has none.
-pub fn visit<V: ModelVisitor>(entity: &str, _visitor: V) -> Option<V::Output> {
+pub fn visit<V: ModelVisitor>(entity: &str, visitor: V) -> Option<V::Output> {
     match entity {
+        "compute" => Some(visitor.visit::<Compute>()),
+        "person" => Some(visitor.visit::<Person>()),
         _ => None,
+    }
+}
+
+/// How the events of an entity are read; `None` when it has no model.
+pub fn reader(entity: &str) -> Option<EventReader> {
+    struct Reader;
+    impl ModelVisitor for Reader {
+        type Output = EventReader;
+        fn visit<M: Model>(self) -> EventReader {
+            EventReader::new::<M::Event>(M::upcasters())
+        }
+    }
+    visit(entity, Reader)
+}
+
+/// The schemas of all models, in the order of [`ENTITIES`].
+#[cfg(feature = "schema")]
+pub fn schemas() -> Vec<crate::schema::ModelSchemas> {
+    use crate::schema::ModelSchemas;
+
+    struct Schemas;
+    impl ModelVisitor for Schemas {
+        type Output = ModelSchemas;
+        fn visit<M: Model>(self) -> ModelSchemas {
+            ModelSchemas::of::<M>()
+        }
+    }
+    let models = ENTITIES.iter().filter_map(|entity| visit(entity, Schemas));
+    models.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::EventType;
+    use crate::payload::{DeclaredType, Typed};
+    use crate::version::SchemaVersion;
+
+    struct Check;
+
+    impl ModelVisitor for Check {
+        type Output = &'static str;
+
+        /// The entity of a model that is whole: old events lead to what is declared, and it is drawn.
+        fn visit<M: Model>(self) -> &'static str {
+            let entity = <M::Event as Typed>::ENTITY;
+            assert_eq!(<M::Command as Typed>::ENTITY, entity);
+            assert!(!M::diagrams().is_empty(), "{entity}");
+            let upcasters = M::upcasters();
+            for DeclaredType {
+                name,
+                schema_version,
+                ..
+            } in <M::Event as Typed>::TYPES
+            {
+                let event_type = EventType::new(name).expect("a type");
+                for from in 1..=*schema_version {
+                    let version = SchemaVersion::new(from).expect("a version");
+                    let is_old = from < *schema_version;
+                    let has_step = upcasters.has_step(&event_type, version);
+                    assert_eq!(has_step, is_old, "version {from} of {name}");
+                }
+            }
+            entity
+        }
+    }
+
+    #[test]
+    fn every_entity_has_its_model_and_no_other_name_has_one() {
+        assert!(ENTITIES.is_sorted());
+        for entity in ENTITIES {
+            assert_eq!(visit(entity, Check), Some(*entity));
+        }
+        for other in ["", "Compute", "key", "lamp"] {
+            assert_eq!(visit(other, Check), None, "{other}");
+        }
     }
 }

@@ -58,7 +58,7 @@ fn steps(workspace: &Workspace) -> Vec<Step<'_>> {
             "core-wasm",
             "unit tests of the core, in WebAssembly",
             move || {
-                cargo("test --locked --package cim-core --lib --features identity --target wasm32-wasip1").run()
+                cargo("test --locked --package cim-core --lib --features identity,testing --target wasm32-wasip1").run()
             },
         ),
         Step::new(
