@@ -24,6 +24,7 @@ mod plugin;
 mod projection;
 mod read;
 mod show;
+mod snapshot;
 mod stats;
 mod table;
 mod tail;
@@ -99,6 +100,12 @@ enum Command {
         after_help = "Examples:\n  cim aggregate list\n  cim aggregate show order order-7"
     )]
     Aggregate(aggregate::Aggregate),
+    /// Look at the snapshots of states, delete them, or make their key
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  cim snapshot list\n  cim snapshot delete --all\n  cim snapshot key"
+    )]
+    Snapshot(snapshot::Snapshot),
     /// Verify the store, an entity, an aggregate or an export
     Verify(verify::Verify),
     /// Write events to a file that anyone can verify
@@ -237,6 +244,7 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Tail(command) => command.run(&find()?, &mut out).await?,
         Command::Event(command) => command.run(&find()?, &mut out).await?,
         Command::Aggregate(command) => command.run(&find()?, &mut out).await?,
+        Command::Snapshot(command) => command.run(cli.store, &mut out).await?,
         Command::Verify(command) => command.run(cli.store, &mut out).await?,
         Command::Export(command) => command.run(&find()?, &mut out).await?,
         Command::Copy(command) => command.run(&find()?, &mut out).await?,
