@@ -11,6 +11,7 @@ mod doctor;
 mod event;
 mod export;
 mod failure;
+mod given;
 mod import;
 mod init;
 #[cfg(feature = "jetstream")]
