@@ -17,7 +17,7 @@
 //! In reading order: [`text`], [`id`] and [`time`] (texts, names, ids, times) · [`event`] and [`metadata`] (what an
 //! event is) · [`headers`], [`subject`] and [`message`] (how it travels) · [`cid`] and [`chain`]
 //! (what proves it) · [`version`] (numbers of a history) · [`append`] (what a store may answer) ·
-//! [`aggregate`] (decide, evolve, fold) · [`machine`] (what a lifecycle allows, checked and drawn) ·
+//! [`aggregate`] (decide, evolve, fold) · [`history`] (read into a state) · [`machine`] (what a lifecycle allows, checked and drawn) ·
 //! [`upcast`] (old schemas read as new ones) · [`export`] (the file that anyone can verify) ·
 //! [`projection`] (events become documents) · [`policy`] (retries and circuit breakers) · with the
 //! feature `identity`, `nkey`, `jwt` and `creds` (who may do what on NATS) · [`domain`] (aggregates
@@ -39,6 +39,7 @@ pub mod domain;
 pub mod event;
 pub mod export;
 pub mod headers;
+pub mod history;
 pub mod id;
 #[cfg(feature = "identity")]
 pub mod jwt;

@@ -1,12 +1,14 @@
 //! Which model an entity has, for programs that learn the entity's name only when they run.
 
 use std::error::Error;
+use std::fmt;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::aggregate::Aggregate;
 use crate::payload::{DomainCommand, DomainEvent};
+use crate::text::shorten;
 
 /// Why a domain refuses a command.
 pub trait DomainError: Error + Send + Sync + 'static {
@@ -57,3 +59,37 @@ pub fn visit<V: ModelVisitor>(entity: &str, _visitor: V) -> Option<V::Output> {
         _ => None,
     }
 }
+
+/// An entity that has no model.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct UnknownEntity {
+    /// The entity that was named.
+    pub entity: String,
+}
+
+impl UnknownEntity {
+    /// The fault of a name that [`visit`] has not found.
+    pub fn new(entity: &str) -> Self {
+        Self {
+            entity: shorten(entity),
+        }
+    }
+
+    /// The stable code of this fault.
+    pub fn code(&self) -> &'static str {
+        "entity-unknown"
+    }
+}
+
+impl fmt::Display for UnknownEntity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let known = ENTITIES.join("`, `");
+        write!(
+            f,
+            "`{}` is no entity with a model: expected one of `{known}`",
+            self.entity
+        )
+    }
+}
+
+impl Error for UnknownEntity {}
