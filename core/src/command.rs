@@ -90,6 +90,30 @@ impl<C> Command<C> {
         }
     }
 
+    /// The same command with another payload.
+    pub fn with_payload<D>(self, payload: D) -> Command<D> {
+        let Self {
+            id,
+            correlation,
+            causation,
+            timestamp,
+            source,
+            metadata,
+            trace,
+            payload: _,
+        } = self;
+        Command {
+            id,
+            correlation,
+            causation,
+            timestamp,
+            source,
+            metadata,
+            trace,
+            payload,
+        }
+    }
+
     /// The id of the event at this place among those that are decided on it, from 0.
     ///
     /// It has the milliseconds of the command's id, and bits that follow from that id and the place.

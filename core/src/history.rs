@@ -17,6 +17,7 @@ use crate::command::Command;
 use crate::event::{NewEvent, RecordedEvent};
 use crate::id::{AggregateKey, Entity};
 use crate::payload::{self, DomainEvent, EventError, Typed as _};
+use crate::snapshot::SnapshotError;
 use crate::upcast::Upcasters;
 use crate::version::{Head, Version};
 
@@ -84,7 +85,7 @@ impl<A: Aggregate<Event: DomainEvent>> HistoryFold<A> {
     ///
     /// # Errors
     ///
-    /// [`HistoryError::WrongEntity`], [`HistoryError::StateVersion`] when it is of another
+    /// [`HistoryError::WrongEntity`], [`HistoryError::Snapshot`] when it is of another
     /// [`STATE_VERSION`](Aggregate::STATE_VERSION), [`HistoryError::State`] when it is no such state.
     pub fn restore(
         aggregate: AggregateKey,
@@ -97,10 +98,10 @@ impl<A: Aggregate<Event: DomainEvent>> HistoryFold<A> {
     {
         check_entity::<A>(&aggregate)?;
         if state_version != A::STATE_VERSION {
-            return Err(HistoryError::StateVersion {
+            return Err(HistoryError::Snapshot(SnapshotError::StateVersion {
                 expected: A::STATE_VERSION,
                 found: state_version,
-            });
+            }));
         }
         let state = serde_json::from_slice(state).map_err(HistoryError::State)?;
         Self::from_head(aggregate, head, state)
@@ -208,12 +209,7 @@ pub enum HistoryError {
     /// The domain cannot read it.
     Event(EventError),
     /// The state is of another form than this program has: fold the history from its first event.
-    StateVersion {
-        /// What the aggregate declares.
-        expected: u64,
-        /// The state's.
-        found: u64,
-    },
+    Snapshot(SnapshotError),
     /// The JSON is no state of the aggregate.
     State(serde_json::Error),
 }
@@ -225,7 +221,7 @@ impl HistoryError {
             Self::WrongEntity { .. } => "wrong-entity",
             Self::Chain(error) => error.code(),
             Self::Event(error) => error.code(),
-            Self::StateVersion { .. } => "state-version",
+            Self::Snapshot(error) => error.code(),
             Self::State(_) => "state-invalid",
         }
     }
@@ -240,10 +236,7 @@ impl fmt::Display for HistoryError {
             ),
             Self::Chain(error) => error.fmt(f),
             Self::Event(error) => error.fmt(f),
-            Self::StateVersion { expected, found } => write!(
-                f,
-                "a state of another version: expected {expected}, found {found}"
-            ),
+            Self::Snapshot(error) => error.fmt(f),
             Self::State(_) => f.write_str("the JSON is no state of the aggregate"),
         }
     }
@@ -252,11 +245,12 @@ impl fmt::Display for HistoryError {
 impl Error for HistoryError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            Self::WrongEntity { .. } | Self::StateVersion { .. } => None,
+            Self::WrongEntity { .. } => None,
             Self::State(source) => Some(source),
             // Their texts are told here, so their sources are too.
             Self::Chain(error) => error.source(),
             Self::Event(error) => error.source(),
+            Self::Snapshot(error) => error.source(),
         }
     }
 }
@@ -427,7 +421,10 @@ mod tests {
         };
         assert_eq!(restore("lamp", 3, "[40,[40]]"), None);
         assert_eq!(restore("key", 3, "[40,[40]]"), Some("wrong-entity"));
-        assert_eq!(restore("lamp", 2, "[40,[40]]"), Some("state-version"));
+        assert_eq!(
+            restore("lamp", 2, "[40,[40]]"),
+            Some("snapshot-state-version")
+        );
         assert_eq!(restore("lamp", 3, "[40]"), Some("state-invalid"));
         assert_eq!(restore("lamp", 3, "[40,[40]]]"), Some("state-invalid"));
     }

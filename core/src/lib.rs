@@ -17,10 +17,11 @@
 //! In reading order: [`text`], [`id`] and [`time`] (texts, names, ids, times) · [`event`] and [`metadata`] (what an
 //! event is) · [`headers`], [`subject`] and [`message`] (how it travels) · [`cid`] and [`chain`]
 //! (what proves it) · [`version`] (numbers of a history) · [`append`] (what a store may answer) ·
-//! [`aggregate`] (decide, evolve, fold) · [`history`] (read into a state) · [`machine`] (what a lifecycle allows, checked and drawn) ·
-//! [`upcast`] (old schemas read as new ones) · [`export`] (the file that anyone can verify) ·
-//! [`projection`] (events become documents) · [`policy`] (retries and circuit breakers) · with the
-//! feature `identity`, `nkey`, `jwt` and `creds` (who may do what on NATS) · [`domain`] (aggregates
+//! [`aggregate`] and [`command`] (decide, evolve, fold) · [`payload`] (typed events) · [`machine`] (what a
+//! lifecycle allows, checked and drawn) · [`upcast`] (old schemas read as new ones) · [`snapshot`] (a state
+//! that spares the folding) · [`history`] (all of that, event by event) · [`export`] (the file that anyone
+//! can verify) · [`projection`] (events become documents) · [`policy`] (retries and circuit breakers) · with
+//! the feature `identity`, `nkey`, `jwt` and `creds` (who may do what on NATS) · [`domain`] (aggregates
 //! whose rules are ours).
 
 #![warn(missing_docs)]
@@ -52,6 +53,7 @@ pub mod nkey;
 pub mod payload;
 pub mod policy;
 pub mod projection;
+pub mod snapshot;
 pub mod subject;
 pub mod text;
 pub mod time;

@@ -5,6 +5,7 @@
 
 mod columns;
 mod identity;
+mod snapshots;
 
 use std::error::Error;
 
@@ -22,6 +23,7 @@ use cim_host::import::{self, ImportError, Mapping};
 
 pub use columns::columns;
 pub use identity::{claims, creds, nkeys, tokens};
+pub use snapshots::snapshots;
 
 use crate::random::Random;
 
@@ -29,7 +31,7 @@ use crate::random::Random;
 pub type Target = fn(&[u8]);
 
 /// All functions, by the names of their targets.
-pub const TARGETS: [(&str, Target); 14] = [
+pub const TARGETS: [(&str, Target); 15] = [
     ("blocks", blocks),
     ("claims", claims),
     ("columns", columns),
@@ -40,6 +42,7 @@ pub const TARGETS: [(&str, Target); 14] = [
     ("headers", headers),
     ("jsonl", jsonl),
     ("nkeys", nkeys),
+    ("snapshots", snapshots),
     ("subjects", subjects),
     ("templates", templates),
     ("timestamps", timestamps),
