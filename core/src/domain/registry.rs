@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::aggregate::Aggregate;
+use crate::domain::compute::Compute;
 use crate::payload::{DomainCommand, DomainEvent};
 use crate::text::shorten;
 
@@ -51,11 +52,12 @@ pub trait ModelVisitor {
 }
 
 /// The entities that have a model, in the order of the alphabet.
-pub const ENTITIES: &[&str] = &[];
+pub const ENTITIES: &[&str] = &["compute"];
 
 /// Does something with the model of an entity; `None` when it has none.
-pub fn visit<V: ModelVisitor>(entity: &str, _visitor: V) -> Option<V::Output> {
+pub fn visit<V: ModelVisitor>(entity: &str, visitor: V) -> Option<V::Output> {
     match entity {
+        "compute" => Some(visitor.visit::<Compute>()),
         _ => None,
     }
 }
@@ -93,3 +95,51 @@ impl fmt::Display for UnknownEntity {
 }
 
 impl Error for UnknownEntity {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::EventType;
+    use crate::payload::{DeclaredType, Typed};
+    use crate::version::SchemaVersion;
+
+    struct Check;
+
+    impl ModelVisitor for Check {
+        type Output = &'static str;
+
+        /// The entity of a model that is whole: old events lead to what is declared, and it is drawn.
+        fn visit<M: Model>(self) -> &'static str {
+            let entity = <M::Event as Typed>::ENTITY;
+            assert_eq!(<M::Command as Typed>::ENTITY, entity);
+            assert!(!M::diagrams().is_empty(), "{entity}");
+            let upcasters = M::upcasters();
+            for DeclaredType {
+                name,
+                schema_version,
+                ..
+            } in <M::Event as Typed>::TYPES
+            {
+                let event_type = EventType::new(name).expect("a type");
+                for from in 1..=*schema_version {
+                    let version = SchemaVersion::new(from).expect("a version");
+                    let is_old = from < *schema_version;
+                    let has_step = upcasters.has_step(&event_type, version);
+                    assert_eq!(has_step, is_old, "version {from} of {name}");
+                }
+            }
+            entity
+        }
+    }
+
+    #[test]
+    fn every_entity_has_its_model_and_no_other_name_has_one() {
+        assert!(ENTITIES.is_sorted());
+        for entity in ENTITIES {
+            assert_eq!(visit(entity, Check), Some(*entity));
+        }
+        for other in ["", "Compute", "key", "lamp"] {
+            assert_eq!(visit(other, Check), None, "{other}");
+        }
+    }
+}
