@@ -234,8 +234,19 @@ impl Error for CommandError {
 
 /// An id of the same millisecond as another one, whose other bits follow from it, a number and a context.
 pub(crate) fn derived_id(id: &EventId, index: usize, context: &'static str) -> EventId {
+    derived_id_of(id, &[], index, context)
+}
+
+/// The same, following from more bytes too.
+pub(crate) fn derived_id_of(
+    id: &EventId,
+    more: &[u8],
+    index: usize,
+    context: &'static str,
+) -> EventId {
     let mut hasher = blake3::Hasher::new_derive_key(context);
     hasher.update(id.as_bytes());
+    hasher.update(more);
     hasher.update(&(index as u64).to_be_bytes());
     let mut bytes = *id.as_bytes();
     bytes[6..].copy_from_slice(&hasher.finalize().as_bytes()[..10]);

@@ -21,8 +21,9 @@
 //! lifecycle allows, checked and drawn) · [`upcast`] (old schemas read as new ones) · [`snapshot`] (a state
 //! that spares the folding) · [`history`] (all of that, event by event) · [`export`] (the file that anyone
 //! can verify) · [`projection`] (events become documents) · [`policy`] (retries and circuit breakers) · with
-//! the feature `identity`, `nkey`, `jwt` and `creds` (who may do what on NATS) · [`domain`] (aggregates
-//! whose rules are ours).
+//! the feature `schema`, `schema` (what a body of each type must be) · with the feature `identity`, `nkey`,
+//! `jwt` and `creds` (who may do what on NATS) · [`domain`] (aggregates whose rules are ours) · with the
+//! feature `testing`, `testing` (given events, when a command, then events).
 
 #![warn(missing_docs)]
 
@@ -53,8 +54,12 @@ pub mod nkey;
 pub mod payload;
 pub mod policy;
 pub mod projection;
+#[cfg(feature = "schema")]
+pub mod schema;
 pub mod snapshot;
 pub mod subject;
+#[cfg(feature = "testing")]
+pub mod testing;
 pub mod text;
 pub mod time;
 pub mod upcast;

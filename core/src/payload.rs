@@ -158,23 +158,45 @@ pub fn new_event<E: DomainEvent>(
 /// [`EventError`]: the event is of no declared type, of a later version than the declared one, of an
 /// earlier one without an upcaster to it, or its body is not what its type has.
 pub fn read<E: DomainEvent>(event: &NewEvent, upcasters: &Upcasters) -> Result<Vec<E>, EventError> {
-    let stored = Payload::from(event);
+    read_payload(Payload::from(event), upcasters)
+}
+
+/// What a stored payload says today, as [`read`] takes it from an event.
+pub(crate) fn read_payload<E: DomainEvent>(
+    stored: Payload,
+    upcasters: &Upcasters,
+) -> Result<Vec<E>, EventError> {
     let payloads = match upcasters.has_step(&stored.event_type, stored.schema_version) {
         true => upcasters.upcast(stored).map_err(EventError::Upcast)?,
         false => vec![stored],
     };
-    payloads.iter().map(decode_current::<E>).collect()
+    payloads.iter().map(decode_current).collect()
 }
 
-fn decode_current<E: DomainEvent>(payload: &Payload) -> Result<E, EventError> {
-    let Payload {
-        event_type,
-        schema_version: found,
-        body,
-    } = payload;
-    let Some(declared) = declared::<E>(event_type.as_str()) else {
+/// The event of a payload of the declared version.
+pub(crate) fn decode_current<E: DomainEvent>(payload: &Payload) -> Result<E, EventError> {
+    check_version(E::ENTITY, E::TYPES, payload)?;
+    decode(&payload.event_type, &payload.body).map_err(|source| EventError::Invalid {
+        event_type: payload.event_type.clone(),
+        source,
+    })
+}
+
+/// Finds the type of a payload among those of its entity, of the very version.
+///
+/// # Errors
+///
+/// [`EventError::UnknownType`], [`EventError::Newer`] and [`EventError::UpcasterMissing`].
+pub(crate) fn check_version(
+    entity: &'static str,
+    types: &'static [DeclaredType],
+    payload: &Payload,
+) -> Result<&'static DeclaredType, EventError> {
+    let (event_type, found) = (&payload.event_type, &payload.schema_version);
+    let declared = types.iter().find(|it| it.name == event_type.as_str());
+    let Some(declared) = declared else {
         return Err(EventError::UnknownType {
-            entity: E::ENTITY,
+            entity,
             event_type: event_type.clone(),
         });
     };
@@ -190,12 +212,7 @@ fn decode_current<E: DomainEvent>(payload: &Payload) -> Result<E, EventError> {
             known,
             found: *found,
         }),
-        std::cmp::Ordering::Equal => {
-            decode(event_type, body).map_err(|source| EventError::Invalid {
-                event_type: event_type.clone(),
-                source,
-            })
-        }
+        std::cmp::Ordering::Equal => Ok(declared),
     }
 }
 

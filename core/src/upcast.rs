@@ -2,7 +2,11 @@
 //!
 //! They act on read and on a copy: the stored bytes and the CID over them stay as they are, so an
 //! event is verified as it was written and folded as it is understood today. One payload becomes
-//! another one, or several, or none where the event means nothing any more.
+//! another one, or several, or none where the event means nothing any more. [`rechain`] makes a new
+//! history of what events say today.
+
+mod reader;
+pub mod rechain;
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -14,6 +18,8 @@ use bytes::Bytes;
 use crate::event::NewEvent;
 use crate::id::EventType;
 use crate::version::SchemaVersion;
+
+pub use reader::{EventReader, ReadPayload};
 
 /// What an upcaster sees of an event, and what it may change.
 #[derive(Clone, Debug, Eq, PartialEq)]

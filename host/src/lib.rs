@@ -1,8 +1,11 @@
 //! # CIM host: event stores, and the `cim` command
 //!
 //! In reading order: [`store`] (the port, its queries and its contract) · [`memory`] and
-//! [`sqlite`] (adapters), `jetstream` (the adapter for clusters) · [`config`] (`cim.toml`) · [`import`] (foreign rows become events) ·
-//! [`projector`] and `plugin` (events become documents) · [`clock`] (the only caller of the time and of the system's randomness) · [`secret`] (what is never shown) ·
+//! [`sqlite`] (adapters), `jetstream` (the adapter for clusters) · [`mod@open`] (stores by their URL) ·
+//! [`repository`] (aggregates, loaded and asked) and [`snapshot`] (states that spare the folding) ·
+//! [`config`] (`cim.toml`) · [`import`] (foreign rows become events) · [`projector`] and `plugin` (events
+//! become documents) · [`clock`] (the only caller of the time and of the system's randomness) · [`files`]
+//! and [`secret`] (what others may not use and see) ·
 //! `identity` (operators, accounts and users of NATS, and their seeds) · [`doctor`] (what is not well) · [`cli`].
 
 #[cfg(any(feature = "jetstream", feature = "plugin"))]
@@ -11,16 +14,24 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod doctor;
+#[cfg_attr(
+    not(feature = "identity"),
+    allow(dead_code, reason = "most of it is for keystores")
+)]
+pub mod files;
 #[cfg(feature = "identity")]
 pub mod identity;
 pub mod import;
 #[cfg(feature = "jetstream")]
 pub mod jetstream;
 pub mod memory;
+pub mod open;
 #[cfg(feature = "plugin")]
 pub mod plugin;
 pub mod projector;
+pub mod repository;
 pub mod secret;
+pub mod snapshot;
 pub mod sqlite;
 pub mod store;
 

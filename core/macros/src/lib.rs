@@ -17,8 +17,19 @@ use declare::Kind;
 
 /// Declares the event types of an entity: `Typed` and `DomainEvent` for an enum.
 ///
-/// The enum takes `#[event(entity = "…")]`; a variant may take `#[event(version = 2)]` and
-/// `#[event(operation = "…")]`.
+/// Each variant is one type. Its name is the type's, its fields are the body, and all of them have names;
+/// `LampOut {}` has none. The enum has no parameters, and serde's derives beside this one.
+///
+/// | Attribute | Where | Says |
+/// |---|---|---|
+/// | `#[event(entity = "lamp")]` | enum, required | the entity, as subjects say it |
+/// | `#[event(operation = "put-out")]` | variant | the last token of the subject; by default the name of the type without the entity, `LampLit` being `lit` |
+/// | `#[event(version = 2)]` | variant | the version of the schema, 1 by default; an upcaster leads there from each earlier one |
+///
+/// An enum does not compile with a name that could not be stored, with one operation of two types, or with
+/// an attribute of serde that would store another form than `{"LampLit":{"watts":40}}`. Attributes of serde
+/// on fields are free. Types are best named in full, `LampLit` and not `Lit`, since they are read without the
+/// entity too; of a private enum Clippy wants the shorter ones, so allow `clippy::enum_variant_names` there.
 #[proc_macro_derive(DomainEvent, attributes(event))]
 pub fn derive_domain_event(input: TokenStream) -> TokenStream {
     derive(&parse_macro_input!(input as DeriveInput), Kind::Event)
@@ -26,8 +37,8 @@ pub fn derive_domain_event(input: TokenStream) -> TokenStream {
 
 /// Declares the command types of an entity: `Typed` and `DomainCommand` for an enum.
 ///
-/// The enum takes `#[command(entity = "…")]`; a variant may take `#[command(version = 2)]` and
-/// `#[command(operation = "…")]`.
+/// As of events, with `#[command(…)]` in the place of `#[event(…)]`. The default operation is the name of
+/// the type without the entity at its end: of `LightLamp` it is `light`.
 #[proc_macro_derive(DomainCommand, attributes(command))]
 pub fn derive_domain_command(input: TokenStream) -> TokenStream {
     derive(&parse_macro_input!(input as DeriveInput), Kind::Command)

@@ -15,6 +15,13 @@ pub const MAX_HOSTNAME_LEN: usize = 253;
 /// The longest label in bytes: RFC 1035 section 2.3.4.
 pub const MAX_LABEL_LEN: usize = 63;
 
+/// Labels of 1 to [`MAX_LABEL_LEN`] without a hyphen at either end; not that one is more than digits.
+#[cfg(feature = "schema")]
+const PATTERN: &str = concat!(
+    r"^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?",
+    r"(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*$",
+);
+
 /// The name of a host: labels with dots between them, `server01.example.com`.
 ///
 /// A label has `A-Z`, `a-z`, `0-9` and `-`, the last neither first nor at its end, and is not of digits
@@ -32,6 +39,12 @@ pub const MAX_LABEL_LEN: usize = 63;
 /// assert_eq!(Hostname::new("10.0.0.1").expect_err("an address").code(), "hostname-invalid");
 /// # Ok::<(), cim_core::domain::hostname::HostnameError>(())
 /// ```
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(description = "The name of a host. No label has digits alone."),
+    schemars(extend("maxLength" = MAX_HOSTNAME_LEN, "pattern" = PATTERN))
+)]
 #[derive(Clone, Deserialize, Serialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Hostname(String);

@@ -21,6 +21,10 @@ checked_text! {
         what: "a label",
         code: "text-invalid",
         check: |text| check_line(text, MAX_LABEL_LEN),
+        schema: (
+            description = "A short text of at most 128 bytes.",
+            extend("minLength" = 1, "maxLength" = MAX_LABEL_LEN)
+        ),
     }
 }
 

@@ -12,4 +12,5 @@ pub mod keys;
 pub mod label;
 pub mod reference;
 pub mod registry;
+mod unknown_entity;
 pub mod value;

@@ -12,13 +12,22 @@ use uuid::Uuid;
 
 use crate::id::{NameError, parse_uuid};
 
+/// The one spelling of a UUID.
+#[cfg(feature = "schema")]
+const PATTERN: &str = "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$";
+
 macro_rules! reference {
     ($(#[doc = $doc:literal] $name:ident,)*) => {$(
         #[doc = $doc]
         ///
         /// As text it is a UUID of lower case with hyphens, of whichever version.
+        #[cfg_attr(
+            feature = "schema",
+            derive(schemars::JsonSchema),
+            schemars(extend("format" = "uuid", "pattern" = PATTERN))
+        )]
         #[derive(Clone, Copy, Eq, Hash, Ord, PartialEq, PartialOrd)]
-        pub struct $name(Uuid);
+        pub struct $name(#[cfg_attr(feature = "schema", schemars(with = "String"))] Uuid);
 
         impl $name {
             /// Takes a UUID as this id.

@@ -1,7 +1,6 @@
 //! Which model an entity has, for programs that learn the entity's name only when they run.
 
 use std::error::Error;
-use std::fmt;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -9,7 +8,9 @@ use serde::de::DeserializeOwned;
 use crate::aggregate::Aggregate;
 use crate::domain::compute::Compute;
 use crate::payload::{DomainCommand, DomainEvent};
-use crate::text::shorten;
+use crate::upcast::EventReader;
+
+pub use super::unknown_entity::UnknownEntity;
 
 /// Why a domain refuses a command.
 pub trait DomainError: Error + Send + Sync + 'static {
@@ -17,13 +18,29 @@ pub trait DomainError: Error + Send + Sync + 'static {
     fn code(&self) -> &'static str;
 }
 
+/// What has a JSON schema, where the feature `schema` asks for one: with it, the derive of
+/// `schemars::JsonSchema`; without it, everything.
+#[cfg(feature = "schema")]
+pub trait Described: schemars::JsonSchema {}
+
+#[cfg(feature = "schema")]
+impl<T: schemars::JsonSchema> Described for T {}
+
+/// What has a JSON schema, where the feature `schema` asks for one: with it, the derive of
+/// `schemars::JsonSchema`; without it, everything.
+#[cfg(not(feature = "schema"))]
+pub trait Described {}
+
+#[cfg(not(feature = "schema"))]
+impl<T> Described for T {}
+
 /// An aggregate that the command and JavaScript can work with: its state and its commands have a form in
 /// JSON, and its refusals a code.
 pub trait Model:
     Aggregate<
-        State: Clone + DeserializeOwned + Serialize + Send + Sync + 'static,
-        Event: DomainEvent + Send + Sync + 'static,
-        Command: Clone + DomainCommand + Send + Sync + 'static,
+        State: Clone + Described + DeserializeOwned + Serialize + Send + Sync + 'static,
+        Event: Described + DomainEvent + Send + Sync + 'static,
+        Command: Clone + Described + DomainCommand + Send + Sync + 'static,
         Error: DomainError,
     > + 'static
 {
@@ -62,39 +79,33 @@ pub fn visit<V: ModelVisitor>(entity: &str, visitor: V) -> Option<V::Output> {
     }
 }
 
-/// An entity that has no model.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct UnknownEntity {
-    /// The entity that was named.
-    pub entity: String,
-}
-
-impl UnknownEntity {
-    /// The fault of a name that [`visit`] has not found.
-    pub fn new(entity: &str) -> Self {
-        Self {
-            entity: shorten(entity),
+/// How the events of an entity are read; `None` when it has no model.
+pub fn reader(entity: &str) -> Option<EventReader> {
+    struct Reader;
+    impl ModelVisitor for Reader {
+        type Output = EventReader;
+        fn visit<M: Model>(self) -> EventReader {
+            EventReader::new::<M::Event>(M::upcasters())
         }
     }
-
-    /// The stable code of this fault.
-    pub fn code(&self) -> &'static str {
-        "entity-unknown"
-    }
+    visit(entity, Reader)
 }
 
-impl fmt::Display for UnknownEntity {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let known = ENTITIES.join("`, `");
-        write!(
-            f,
-            "`{}` is no entity with a model: expected one of `{known}`",
-            self.entity
-        )
-    }
-}
+/// The schemas of all models, in the order of [`ENTITIES`].
+#[cfg(feature = "schema")]
+pub fn schemas() -> Vec<crate::schema::ModelSchemas> {
+    use crate::schema::ModelSchemas;
 
-impl Error for UnknownEntity {}
+    struct Schemas;
+    impl ModelVisitor for Schemas {
+        type Output = ModelSchemas;
+        fn visit<M: Model>(self) -> ModelSchemas {
+            ModelSchemas::of::<M>()
+        }
+    }
+    let models = ENTITIES.iter().filter_map(|entity| visit(entity, Schemas));
+    models.collect()
+}
 
 #[cfg(test)]
 mod tests {

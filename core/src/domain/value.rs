@@ -7,14 +7,25 @@ use crate::text::shorten;
 /// Declares a type for the texts that keep a rule.
 ///
 /// `check` is a `fn(&str) -> Result<(), ValueRule>`; `what` says what such a text is, with its article.
+/// `schema` is what a JSON schema says of it: the arguments of an attribute `schemars`.
 macro_rules! checked_text {
     (
         $(#[$meta:meta])*
-        $name:ident { what: $what:literal, code: $code:literal, check: $check:expr $(,)? }
+        $name:ident {
+            what: $what:literal,
+            code: $code:literal,
+            check: $check:expr
+            $(, schema: ($($schema:tt)*))? $(,)?
+        }
     ) => {
         $(#[$meta])*
         #[derive(
             Clone, Eq, Hash, Ord, PartialEq, PartialOrd, serde::Deserialize, serde::Serialize,
+        )]
+        #[cfg_attr(
+            feature = "schema",
+            derive(schemars::JsonSchema),
+            schemars($($($schema)*)?)
         )]
         #[serde(try_from = "String", into = "String")]
         pub struct $name(String);

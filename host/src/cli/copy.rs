@@ -10,8 +10,9 @@ use serde_json::json;
 
 use super::failure::Failure;
 use super::output::{Output, count, progress, say};
-use super::place::{NewStore, Place, open_url};
+use super::place::{Place, open_url};
 use crate::import::replica::{Counts, Replica};
+use crate::open::NewStore;
 use crate::store::{AggregateSelect, EventStore, Query, StoreError};
 
 #[derive(Args, Debug)]

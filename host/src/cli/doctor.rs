@@ -6,10 +6,8 @@ use serde_json::{Value, json};
 use super::failure::{Exit, Failure};
 #[cfg(feature = "jetstream")]
 use super::jetstream::ServerArgs;
-#[cfg(feature = "jetstream")]
-use super::nats;
 use super::output::{Output, count, say};
-use super::place::{Place, sqlite_path};
+use super::place::Place;
 use crate::doctor::{self, Finding, Severity, worst};
 #[cfg(feature = "jetstream")]
 use crate::jetstream::doctor::{Examination, examine, judge};
@@ -17,6 +15,7 @@ use crate::jetstream::doctor::{Examination, examine, judge};
 use crate::jetstream::plan::StreamPlan;
 #[cfg(feature = "jetstream")]
 use crate::jetstream::{JetStreamClient, Login, Source};
+use crate::open::sqlite_path;
 
 #[derive(Args, Debug)]
 #[command(after_help = "\
@@ -79,7 +78,7 @@ impl Doctor {
 
     #[cfg(feature = "jetstream")]
     fn is_about_nats(&self, place: &Place) -> bool {
-        nats::is_url(&place.url)
+        crate::open::is_nats_url(&place.url)
             || self.server.is_given()
             || self.system_creds.is_some()
             || !self.monitor.is_empty()
@@ -107,7 +106,7 @@ impl Doctor {
             monitors: &self.monitor,
             plans: &plans,
             // Without a folder there is no index to look at.
-            index_folder: nats::index_folder().ok(),
+            index_folder: crate::open::index_folder().ok(),
             max_events_per_aggregate: place.config.event_store.max_events_per_aggregate,
         })
         .await?;

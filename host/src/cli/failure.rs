@@ -13,6 +13,7 @@ use crate::config::ConfigError;
 use crate::import::ImportError;
 #[cfg(feature = "jetstream")]
 use crate::jetstream::{ConnectError, OptionsError};
+use crate::open::OpenError;
 #[cfg(feature = "plugin")]
 use crate::plugin::PluginError;
 use crate::projector::{BUSY_HELP, ProjectorError, ReadModelError};
@@ -211,6 +212,27 @@ fn help_of_store(code: &str) -> &'static str {
             "add the subject to those of the stream, or name another namespace or another store"
         }
         _ => "`cim doctor` tells what is wrong with the stream and how to mend it",
+    }
+}
+
+impl From<OpenError> for Failure {
+    fn from(error: OpenError) -> Self {
+        match error {
+            OpenError::Url { .. } | OpenError::NotInFile { .. } => Self::usage(error.to_string())
+                .help(
+                    "write `sqlite:FILE` or `nats://HOST[:PORT][/STREAM]`, for example `--store \
+                     sqlite:cim.db`",
+                ),
+            OpenError::Template(error) => Self::usage(error.to_string()),
+            #[cfg(feature = "jetstream")]
+            OpenError::Options(error) => error.into(),
+            #[cfg(feature = "jetstream")]
+            OpenError::Connect(error) => error.into(),
+            OpenError::NoCacheFolder => {
+                Self::of(Exit::Failed, error.code(), &error).help("set HOME or XDG_CACHE_HOME")
+            }
+            OpenError::Store(error) => error.into(),
+        }
     }
 }
 

@@ -10,8 +10,9 @@ use serde_json::json;
 
 use super::failure::{Exit, Failure};
 use super::output::{Output, say};
-use super::place::{Absent, Place, sqlite_path};
+use super::place::{Absent, Place};
 use crate::config::FILE_NAME;
+use crate::open::sqlite_path;
 use crate::secret::without_user;
 
 #[derive(Args, Debug)]

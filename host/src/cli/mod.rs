@@ -17,8 +17,6 @@ mod init;
 mod jetstream;
 #[cfg(feature = "identity")]
 mod keys;
-#[cfg(feature = "jetstream")]
-mod nats;
 mod output;
 mod place;
 #[cfg(feature = "plugin")]

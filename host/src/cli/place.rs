@@ -1,17 +1,15 @@
 //! Which store a command works on, and what entities are called on the command line.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use cim_core::id::{AggregateId, AggregateKey, Entity, Namespace};
 use cim_core::subject::{Field, StoreTemplate};
 
 use super::failure::Failure;
-#[cfg(feature = "jetstream")]
-use super::nats;
+use super::output::say;
 use crate::config::Config;
-use crate::secret::without_user;
-use crate::sqlite::SqliteStore;
+use crate::open::{NewStore, open};
 use crate::store::{EventStore, StoreError};
 
 /// The store of a command that names none.
@@ -177,58 +175,19 @@ impl Place {
     }
 }
 
-/// What a store that is made has.
-#[derive(Debug)]
-pub(crate) struct NewStore {
-    /// How its subjects are built.
-    pub(crate) template: StoreTemplate,
-    /// Whose events a stream takes.
-    #[cfg_attr(
-        not(feature = "jetstream"),
-        allow(dead_code, reason = "a file takes all")
-    )]
-    pub(crate) namespaces: Vec<Namespace>,
-}
-
 /// Opens the store at a URL; makes an absent one if it is told how.
 pub(crate) async fn open_url(
     url: &str,
     config: &Config,
     new: Option<NewStore>,
 ) -> Result<Arc<dyn EventStore>, Failure> {
-    #[cfg(not(feature = "jetstream"))]
-    let _ = config;
-    #[cfg(feature = "jetstream")]
-    if nats::is_url(url) {
-        return nats::open(url, config, new).await;
+    let opened = open(url, config, new).await?;
+    if opened.has_gone_back {
+        say(&format!(
+            "Warning: `{}` has lost events that were read from it before, and has others in \
+             their place. What was remembered of it is made again.",
+            opened.store.info().url
+        ));
     }
-    let path = sqlite_path(url)?;
-    let store = match (SqliteStore::open(&path), new) {
-        (Err(StoreError::NotFound { .. }), Some(new)) => {
-            match SqliteStore::create(&path, new.template) {
-                // Another process was faster.
-                Err(StoreError::Foreign { .. }) => SqliteStore::open(&path)?,
-                created => created?,
-            }
-        }
-        (opened, _) => opened?,
-    };
-    Ok(Arc::new(store))
-}
-
-/// The path of a `sqlite:` URL.
-pub(crate) fn sqlite_path(url: &str) -> Result<PathBuf, Failure> {
-    if let Some(path) = url.strip_prefix("sqlite:").filter(|path| !path.is_empty()) {
-        return Ok(PathBuf::from(path));
-    }
-    let shown = without_user(url);
-    let failure = match url.split_once("://") {
-        Some(("nats" | "tls" | "ws" | "wss", _)) => Failure::usage(format!(
-            "`{shown}` is not in a file: expected `sqlite:FILE` here"
-        )),
-        _ => Failure::usage(format!("`{shown}` is not the URL of a store")),
-    };
-    Err(failure.help(
-        "write `sqlite:FILE` or `nats://HOST[:PORT][/STREAM]`, for example `--store sqlite:cim.db`",
-    ))
+    Ok(opened.store)
 }

@@ -8,7 +8,6 @@
 mod change;
 mod draft;
 mod error;
-mod files;
 mod identities;
 pub mod keystore;
 pub mod nsc;
@@ -23,7 +22,6 @@ mod tests;
 pub use change::Change;
 pub use draft::Draft;
 pub use error::{IdentityError, NscProblem};
-pub(crate) use files::{check_writable, write_private, write_public};
 pub use identities::{Identities, namespace_beside};
 pub use nsc_import::{NscImport, NscItem};
 pub use signing::token_sha256;

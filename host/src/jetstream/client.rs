@@ -21,7 +21,7 @@ use super::circuit::Circuit;
 use super::consumer::{ConsumerConfig, ConsumerInfo};
 use super::error::JetStreamError;
 use super::port::{
-    Answer, Batch, Consistency, Get, JetStreamPort, PublishAck, StoredMessage, Subscribe,
+    Answer, Batch, Consistency, Get, JetStreamPort, PublishAck, Purge, StoredMessage, Subscribe,
 };
 use super::raw;
 use super::refusals::Refusals;
@@ -309,6 +309,22 @@ impl JetStreamPort for JetStreamClient {
         })
     }
 
+    fn purge(&self, stream: &str, purge: Purge) -> Answer<'_, u64> {
+        #[derive(Deserialize)]
+        struct Purged {
+            purged: u64,
+        }
+        let name = format!("STREAM.PURGE.{stream}");
+        let mut body = serde_json::Map::new();
+        body.extend(purge.filter.map(|it| ("filter".to_owned(), it.into())));
+        body.extend(purge.before.map(|it| ("seq".to_owned(), it.into())));
+        let body = Value::Object(body);
+        Box::pin(async move {
+            let purging = self.call::<Purged>("deleting messages", &name, &body);
+            Ok(purging.await?.purged)
+        })
+    }
+
     fn streams(&self) -> Answer<'_, Vec<StreamInfo>> {
         Box::pin(self.list("listing the streams", "STREAM.LIST", "streams"))
     }
@@ -468,7 +484,7 @@ const BATCH_SEQUENCE: &str = "Nats-Batch-Sequence";
 const BATCH_COMMIT: &str = "Nats-Batch-Commit";
 
 /// The server's number (`errors.json`) for a stream that is not there.
-const NO_STREAM: u32 = 10059;
+pub(super) const NO_STREAM: u32 = 10059;
 
 /// The server's number for a stream whose folder cannot be made. When the last stream of an account
 /// was deleted a moment ago, that is because the server is still removing the account's folder.

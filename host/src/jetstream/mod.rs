@@ -1,4 +1,4 @@
-//! NATS JetStream: the port, its adapter on async-nats, and the event store that stands on it.
+//! NATS JetStream: the port, its adapter on async-nats, and the event store and the snapshots that stand on it.
 
 mod circuit;
 #[cfg(feature = "identity")]
@@ -17,6 +17,7 @@ mod reading;
 mod refusals;
 mod request;
 mod server;
+mod snapshots;
 mod store;
 mod stream;
 mod subscription;
@@ -34,9 +35,10 @@ pub use options::{
 };
 pub use plan::event_stream;
 pub use port::{
-    Answer, Batch, Consistency, Get, JetStreamPort, PublishAck, StoredMessage, Subscribe,
+    Answer, Batch, Consistency, Get, JetStreamPort, PublishAck, Purge, StoredMessage, Subscribe,
 };
 pub use server::{AccountInfo, AccountLimits, ServerInfo};
+pub use snapshots::JetStreamSnapshots;
 pub use store::JetStreamStore;
 pub use stream::{
     Cluster, Discard, Replica, Retention, Storage, StreamConfig, StreamInfo, StreamState,

@@ -15,6 +15,9 @@ use super::error::JetStreamError;
 use super::server::{AccountInfo, ServerInfo};
 use super::stream::{StreamConfig, StreamInfo};
 
+/// The header by which a message is stored only if the last one of its subject has this sequence.
+pub(super) const EXPECTED_SEQUENCE: &str = "Nats-Expected-Last-Subject-Sequence";
+
 /// The answer of a call.
 pub type Answer<'a, T> = BoxFuture<'a, Result<T, JetStreamError>>;
 
@@ -82,6 +85,10 @@ pub trait JetStreamPort: fmt::Debug + Send + Sync {
     /// A stream's configuration and state, from its leader; `None` where there is no stream.
     fn stream_info(&self, stream: &str) -> Answer<'_, Option<StreamInfo>>;
 
+    /// Deletes messages of a stream, and tells how many. One that is asked for again because its answer
+    /// was late tells fewer.
+    fn purge(&self, stream: &str, purge: Purge) -> Answer<'_, u64>;
+
     /// All streams of the account, by name.
     fn streams(&self) -> Answer<'_, Vec<StreamInfo>>;
 
@@ -146,6 +153,15 @@ pub enum Get {
     From(u64),
     /// The first one from a sequence on whose subject matches this filter.
     Next(u64, String),
+}
+
+/// Which messages are deleted: those that meet all conditions.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Purge {
+    /// Those whose subjects match this filter.
+    pub filter: Option<String>,
+    /// Those before this sequence.
+    pub before: Option<u64>,
 }
 
 /// How fresh the answer to a [`JetStreamPort::get`] is.

@@ -4,7 +4,7 @@
 //! `kill -9` and power loss. One thread of a process writes and commits appends that wait at the
 //! same time together; several processes may write to one file. The tables are
 //! documented in `schema.sql` and may be queried by anyone. [`ReadModel`] keeps what projectors make
-//! of the events, in the same file or another.
+//! of the events, in the same file or another; [`SqliteSnapshots`] keeps snapshots in the same file.
 
 mod connection;
 mod health;
@@ -16,6 +16,7 @@ mod page;
 mod read;
 mod read_model;
 mod row;
+mod snapshots;
 mod subscription;
 mod writer;
 
@@ -38,6 +39,7 @@ pub(crate) use self::health::{Health, health};
 pub(crate) use self::index::{Found, Index, Place};
 pub use self::read_model::ReadModel;
 pub(crate) use self::read_model::{Begin, NotCommitted, Session};
+pub use self::snapshots::SqliteSnapshots;
 
 use self::connection::{Connections, io};
 use self::writer::{Request, Writer};

@@ -11,6 +11,7 @@ use crate::payload::DomainCommand;
 /// What can be asked of a resource.
 ///
 /// A field that a command does not have is an error where it is read: misspelled, it would be lost.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, Deserialize, DomainCommand, Eq, PartialEq, Serialize)]
 #[command(entity = "compute")]
 #[serde(deny_unknown_fields)]

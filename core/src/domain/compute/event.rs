@@ -12,6 +12,7 @@ use crate::payload::DomainEvent;
 ///
 /// A body says which fact, and nothing of the event itself: whose it is, when and why it happened are
 /// in the headers. So it was not in version 1, which [upcasters](super::Compute) read.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, Deserialize, DomainEvent, Eq, PartialEq, Serialize)]
 #[event(entity = "compute")]
 pub enum ComputeEvent {

@@ -14,6 +14,10 @@ checked_text! {
         what: "a key of metadata",
         code: "metadata-key-invalid",
         check: check_key,
+        schema: (
+            description = "What a value is kept under.",
+            extend("pattern" = "^[a-z0-9_]{1,64}$")
+        ),
     }
 }
 
@@ -24,6 +28,10 @@ checked_text! {
         what: "a value of metadata",
         code: "text-invalid",
         check: check_value,
+        schema: (
+            description = "What is kept under a key: at most 1024 bytes.",
+            extend("maxLength" = MAX_METADATA_VALUE_LEN)
+        ),
     }
 }
 

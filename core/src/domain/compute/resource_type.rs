@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 ///
 /// A text that names none of them is no kind: [`Unknown`](Self::Unknown) is what somebody has said, and
 /// never a guess.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ResourceType {

@@ -17,6 +17,7 @@ pub const MAX_POLICIES: usize = 64;
 pub const MAX_METADATA_KEYS: usize = 64;
 
 /// A resource as its history tells.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ComputeState {
@@ -28,6 +29,7 @@ pub enum ComputeState {
 }
 
 /// What is known of a resource.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Resource {
     /// Its name in the network.
@@ -43,6 +45,7 @@ pub struct Resource {
     /// Who answers for it.
     pub owner_id: Option<PersonId>,
     /// The policies that hold for it, at most [`MAX_POLICIES`].
+    #[cfg_attr(feature = "schema", schemars(extend("maxItems" = MAX_POLICIES)))]
     pub policies: BTreeSet<PolicyId>,
     /// The concept of accounts that it stands for.
     pub account_concept_id: Option<ConceptId>,
@@ -55,6 +58,7 @@ pub struct Resource {
     /// The number by which the owner's books know it.
     pub asset_tag: Option<Label>,
     /// What people keep with it, under at most [`MAX_METADATA_KEYS`] keys.
+    #[cfg_attr(feature = "schema", schemars(extend("maxProperties" = MAX_METADATA_KEYS)))]
     pub metadata: BTreeMap<MetadataKey, MetadataValue>,
     /// Where it stands in its life.
     pub status: Status,

@@ -19,6 +19,10 @@ checked_text! {
         what: "a tag",
         code: "tag-invalid",
         check: check_tag,
+        schema: (
+            description = "A word that a resource is found by.",
+            extend("pattern" = "^[a-z0-9][a-z0-9-]{0,62}$")
+        ),
     }
 }
 
@@ -54,6 +58,12 @@ fn check_tag(text: &str) -> Result<(), ValueRule> {
 /// assert_eq!(Tags::new(twice).expect_err("twice").code(), "tag-invalid");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(description = "Tags in their order, none twice."),
+    schemars(extend("maxItems" = MAX_TAGS, "uniqueItems" = true))
+)]
 #[derive(Clone, Debug, Default, Deserialize, Eq, Hash, PartialEq, Serialize)]
 #[serde(try_from = "Vec<Tag>", into = "Vec<Tag>")]
 pub struct Tags(Vec<Tag>);

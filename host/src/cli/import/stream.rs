@@ -8,7 +8,6 @@ use serde_json::{Value, json};
 
 use super::{Format, Import, document, refuse, report};
 use crate::cli::failure::{Exit, Failure};
-use crate::cli::nats;
 use crate::cli::output::{Output, count, progress, say};
 use crate::cli::place::{Absent, Place};
 use crate::import::adopt::{self, AdoptError, Adoption, Layout, Reader, Source};
@@ -16,11 +15,12 @@ use crate::jetstream::plan::{NotAStore, parse_store};
 use crate::jetstream::{
     JetStreamClient, JetStreamPort, NatsOptions, Process, StreamInfo, messages,
 };
+use crate::open;
 
 impl Import {
     /// Whether it is told to import a stream.
     pub(super) fn is_stream(&self) -> Result<bool, Failure> {
-        let is_url = self.file.to_str().is_some_and(nats::is_url);
+        let is_url = self.file.to_str().is_some_and(open::is_nats_url);
         match self.format {
             None => Ok(is_url),
             Some(Format::CimHeaders) => Ok(true),
@@ -202,7 +202,7 @@ impl Import {
 fn stream(file: &Path, place: &Place) -> Result<(NatsOptions, String), Failure> {
     let help = "write `nats://HOST[:PORT]/STREAM`, for example \
                 `nats://localhost:4222/KEYS_EVENTS`";
-    let Some(url) = file.to_str().filter(|url| nats::is_url(url)) else {
+    let Some(url) = file.to_str().filter(|url| open::is_nats_url(url)) else {
         let message = format!("`{}` is not the URL of a stream", file.display());
         return Err(Failure::usage(message).help(help));
     };

@@ -10,11 +10,11 @@ pub(crate) use self::consumer::Consumer;
 pub(crate) use self::stream::Stream;
 
 use super::failure::{Exit, Failure};
-use super::nats;
 use super::place::Place;
 use crate::config::Config;
 use crate::jetstream::plan::PlanError;
 use crate::jetstream::{JetStreamClient, JetStreamError, NatsOptions, Process};
+use crate::open;
 
 /// Which server a command works on.
 #[derive(Args, Debug)]
@@ -34,7 +34,7 @@ pub(crate) struct Server {
 impl ServerArgs {
     /// How the server is reached: what was named, else where the store is.
     fn options(&self, place: &Place) -> Result<NatsOptions, Failure> {
-        let store = Some(&place.url).filter(|url| nats::is_url(url));
+        let store = Some(&place.url).filter(|url| open::is_nats_url(url));
         let url = self.nats.as_ref().or(store);
         let options = NatsOptions::resolve(url.map(String::as_str), &place.config, &Process)?;
         Ok(options)
@@ -55,7 +55,7 @@ impl ServerArgs {
 impl Server {
     /// The stream of the store.
     pub(crate) fn store_stream(&self, config: &Config) -> String {
-        nats::stream_name(&self.options, config)
+        open::stream_name(&self.options, config)
     }
 
     /// The URL without the stream and without secrets.

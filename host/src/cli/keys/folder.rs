@@ -12,11 +12,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::place::{Absent, Place};
+use crate::files::write_private;
+use crate::identity::Identities;
 use crate::identity::keystore::{
     EncryptedKeystore, KdfParams, Keystore, KeystoreError, KeystoreKind, MemoryKeystore,
     PlainKeystore, kind_in,
 };
-use crate::identity::{Identities, write_private};
 use crate::secret::Secret;
 use crate::store::EventStore;
 

@@ -18,10 +18,9 @@ use super::server_file::ServerFileArgs;
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::output::Output;
 use crate::cli::place::{Absent, Place};
+use crate::files::{check_writable, write_private};
 use crate::identity::keystore::{KeystoreKind, MemoryKeystore};
-use crate::identity::{
-    Draft, Identities, IdentityError, check_writable, namespace_beside, write_private,
-};
+use crate::identity::{Draft, Identities, IdentityError, namespace_beside};
 use crate::memory::MemoryStore;
 use crate::store::EventStore;
 

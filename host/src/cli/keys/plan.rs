@@ -12,8 +12,9 @@ use super::folder::FolderArgs;
 use crate::cli::failure::Failure;
 use crate::cli::output::{Output, say};
 use crate::cli::place::Place;
+use crate::files::write_private;
+use crate::identity::Identities;
 use crate::identity::plan::{Action, EntityKind, Planned, Spec, Step, Then, Unlisted};
-use crate::identity::{Identities, write_private};
 
 #[derive(Args, Debug)]
 #[command(after_help = "\

@@ -6,8 +6,9 @@ use cim_core::nkey::PublicKey;
 use clap::{Args, ValueEnum};
 
 use crate::cli::failure::{Exit, Failure};
+use crate::files::{check_writable, write_public};
 use crate::identity::server_config::{KnownAccount, Resolver, ServerConfig};
-use crate::identity::{Identities, IdentityError, check_writable, write_public};
+use crate::identity::{Identities, IdentityError};
 
 /// What a server is told beside its identities.
 #[derive(Args, Clone, Debug)]

@@ -14,7 +14,8 @@ use super::entities::{List, Show, created, path};
 use crate::cli::failure::Failure;
 use crate::cli::output::Output;
 use crate::cli::place::Place;
-use crate::identity::{Draft, check_writable, write_private};
+use crate::files::{check_writable, write_private};
+use crate::identity::Draft;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum User {

@@ -103,7 +103,7 @@ fn command(rest: &str, option: Option<(&str, &str)>) -> String {
 /// The file of read models that `option` names, else the store's own.
 fn path(url: Option<&str>, option: &str, place: &Place) -> Result<PathBuf, Failure> {
     let Some(url) = url else {
-        return super::place::sqlite_path(&place.url);
+        return Ok(crate::open::sqlite_path(&place.url)?);
     };
     if let Some(path) = url.strip_prefix("sqlite:").filter(|path| !path.is_empty()) {
         return Ok(PathBuf::from(path));

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use cim_core::nkey::PublicKey;
 
 use super::KeystoreKind;
+use crate::files::Unsafe;
 
 /// Why a keystore does not do what it was asked. No variant holds anything of a seed or a passphrase.
 #[derive(Debug)]
@@ -104,38 +105,6 @@ pub enum KeystoreError {
     },
 }
 
-/// What is not safe about a folder or file.
-#[derive(Clone, Debug, Eq, PartialEq)]
-#[non_exhaustive]
-pub enum Unsafe {
-    /// Its group or others may use it.
-    Mode {
-        /// The rights that it should have.
-        expected: u32,
-        /// The rights that it has.
-        found: u32,
-    },
-    /// It belongs to another user.
-    Owner {
-        /// Who we are.
-        expected: u32,
-        /// Whose it is.
-        found: u32,
-    },
-    /// It is a link.
-    Link,
-    /// It has other names, under which others may reach it.
-    HardLinks {
-        /// How many names it has.
-        found: u64,
-    },
-    /// It is no regular file, or no folder.
-    Type {
-        /// `a file` or `a folder`.
-        expected: &'static str,
-    },
-}
-
 impl KeystoreError {
     /// The stable code of this fault.
     pub fn code(&self) -> &'static str {
@@ -162,13 +131,7 @@ impl KeystoreError {
         let Self::Unsafe { path, fault } = self else {
             return None;
         };
-        let path = quoted(path);
-        match fault {
-            Unsafe::Mode { expected, .. } => Some(format!("chmod {expected:o} {path}")),
-            Unsafe::Owner { expected, .. } => Some(format!("sudo chown {expected} {path}")),
-            Unsafe::HardLinks { .. } => Some(format!("find / -samefile {path}")),
-            Unsafe::Link | Unsafe::Type { .. } => Some(format!("ls -ld {path}")),
-        }
+        Some(fault.help(path))
     }
 
     /// For `map_err`: what was being done to which file.
@@ -193,11 +156,6 @@ impl KeystoreError {
             why: why.to_string(),
         }
     }
-}
-
-/// A path as shells take it.
-fn quoted(path: &Path) -> String {
-    format!("'{}'", path.display().to_string().replace('\'', r"'\''"))
 }
 
 impl fmt::Display for KeystoreError {
@@ -262,27 +220,6 @@ impl fmt::Display for KeystoreError {
             ),
             Self::NoKey { key } => write!(f, "expected `{key}` in the keystore, found no such key"),
             Self::Io { doing, path, .. } => write!(f, "{doing} `{}` failed", path.display()),
-        }
-    }
-}
-
-impl fmt::Display for Unsafe {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Mode { expected, found } => {
-                write!(f, "expected mode {expected:04o}, found {found:04o}")
-            }
-            Self::Owner { expected, found } => {
-                write!(
-                    f,
-                    "expected it to be of user {expected}, found user {found}"
-                )
-            }
-            Self::Link => f.write_str("expected no link, found one"),
-            Self::HardLinks { found } => {
-                write!(f, "expected a file of one name, found {found} names")
-            }
-            Self::Type { expected } => write!(f, "expected {expected}, found something else"),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! A private folder that one process at a time works in, and files in it that are whole or absent.
 
-use std::fs::{self, File, Metadata, OpenOptions, TryLockError};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
-use super::error::{KeystoreError, Unsafe};
-use crate::identity::files::{self, Opened};
+use super::error::KeystoreError;
+use crate::files::{self, Opened, Unsafe};
 
 /// A private folder. Others wait for it until this is dropped.
 #[derive(Debug)]
@@ -121,7 +121,7 @@ pub(super) fn exists(path: &Path) -> Result<bool, KeystoreError> {
         let expected = "a folder";
         return Err(KeystoreError::not_safe(path, Unsafe::Type { expected }));
     }
-    check(path, &metadata, 0o700)?;
+    files::check_private(&metadata, 0o700).map_err(|fault| KeystoreError::not_safe(path, fault))?;
     Ok(true)
 }
 
@@ -158,48 +158,7 @@ fn locked(folder: &Path) -> Result<File, KeystoreError> {
 
 /// A file that was opened, if it is a private one; `None` when there is none.
 fn private(path: &Path, opened: Opened) -> Result<Option<File>, KeystoreError> {
-    match opened {
-        Opened::Absent => Ok(None),
-        Opened::Link => Err(KeystoreError::not_safe(path, Unsafe::Link)),
-        Opened::NotAFile => {
-            let expected = "a file";
-            Err(KeystoreError::not_safe(path, Unsafe::Type { expected }))
-        }
-        Opened::File(file, metadata) => {
-            check(path, &metadata, 0o600)?;
-            Ok(Some(file))
-        }
-    }
-}
-
-/// Refuses what others may use or reach. `expected` is the mode to tell.
-#[cfg(unix)]
-fn check(path: &Path, metadata: &Metadata, expected: u32) -> Result<(), KeystoreError> {
-    use std::os::unix::fs::MetadataExt as _;
-
-    let fault = |fault| Err(KeystoreError::not_safe(path, fault));
-    let ours = rustix::process::geteuid().as_raw();
-    if metadata.uid() != ours {
-        return fault(Unsafe::Owner {
-            expected: ours,
-            found: metadata.uid(),
-        });
-    }
-    let found = metadata.mode() & 0o7777;
-    if found & 0o077 != 0 {
-        return fault(Unsafe::Mode { expected, found });
-    }
-    // Folders have one name for each folder in them.
-    if metadata.is_file() && metadata.nlink() > 1 {
-        let found = metadata.nlink();
-        return fault(Unsafe::HardLinks { found });
-    }
-    Ok(())
-}
-
-#[cfg(not(unix))]
-fn check(_: &Path, _: &Metadata, _: u32) -> Result<(), KeystoreError> {
-    Ok(())
+    files::private(opened).map_err(|fault| KeystoreError::not_safe(path, fault))
 }
 
 fn is_absent(path: &Path) -> bool {

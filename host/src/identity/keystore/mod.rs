@@ -43,7 +43,7 @@ use cim_core::time::Timestamp;
 use uuid::Uuid;
 
 pub use encrypted::EncryptedKeystore;
-pub use error::{KeystoreError, Unsafe};
+pub use error::KeystoreError;
 pub use kdf::KdfParams;
 pub use memory::MemoryKeystore;
 pub use plain::PlainKeystore;

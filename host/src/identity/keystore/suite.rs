@@ -10,7 +10,7 @@ use cim_core::time::Timestamp;
 use uuid::Uuid;
 
 use super::*;
-use crate::identity::files::UNFINISHED;
+use crate::files::{UNFINISHED, Unsafe};
 
 /// A cost that is none, so that tests are fast.
 pub(super) const CHEAP: KdfParams = KdfParams {

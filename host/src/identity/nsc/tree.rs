@@ -7,7 +7,7 @@ use std::path::{Component, Path, PathBuf};
 use zeroize::Zeroizing;
 
 use super::error::NscError;
-use crate::identity::files::{self, Opened};
+use crate::files::{self, Opened};
 
 /// A folder. It may be a link itself: somebody has named it.
 pub(super) struct Tree<'a> {

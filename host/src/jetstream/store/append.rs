@@ -20,6 +20,7 @@ use super::heads::KnownHead;
 use super::layout::position;
 use super::sight::{Freshness, Sight};
 use crate::clock;
+use crate::jetstream::port::EXPECTED_SEQUENCE;
 use crate::jetstream::{JetStreamError, PublishAck};
 use crate::store::StoreError;
 
@@ -36,7 +37,6 @@ const PAUSES: Backoff = Backoff {
 /// The header that names the last sequence that an append rests on, and the one with the filter
 /// that it is the last of. Always the one filter of an aggregate: on replicated streams, what is
 /// under way is found by comparing these texts.
-const EXPECTED_SEQUENCE: &str = "Nats-Expected-Last-Subject-Sequence";
 pub(super) const EXPECTED_SUBJECT: &str = "Nats-Expected-Last-Subject-Sequence-Subject";
 
 /// What to do about an answer of the server.

@@ -5,6 +5,8 @@ mod histories;
 mod machines;
 mod old_events;
 mod queries;
+#[cfg(feature = "schema")]
+mod schemas;
 mod specification;
 
 use super::*;

@@ -1,0 +1,9 @@
+use cim_macros::DomainCommand;
+
+#[derive(DomainCommand)]
+#[command]
+enum LampCommand {
+    LightLamp {},
+}
+
+fn main() {}

@@ -1,0 +1,9 @@
+use cim_macros::DomainCommand;
+
+#[derive(DomainCommand)]
+#[command(lamp)]
+enum LampCommand {
+    LightLamp {},
+}
+
+fn main() {}

@@ -1,0 +1,8 @@
+use cim_macros::DomainEvent;
+
+#[derive(DomainEvent)]
+enum LampEvent {
+    LampLit {},
+}
+
+fn main() {}

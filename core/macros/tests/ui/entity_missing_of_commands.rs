@@ -1,0 +1,8 @@
+use cim_macros::DomainCommand;
+
+#[derive(DomainCommand)]
+enum LampCommand {
+    LightLamp {},
+}
+
+fn main() {}

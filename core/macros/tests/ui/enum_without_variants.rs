@@ -1,0 +1,7 @@
+use cim_macros::DomainEvent;
+
+#[derive(DomainEvent)]
+#[event(entity = "lamp")]
+enum LampEvent {}
+
+fn main() {}

@@ -1,0 +1,7 @@
+use cim_macros::DomainCommand;
+
+#[derive(DomainCommand)]
+#[command(entity = "lamp")]
+enum LampCommand {}
+
+fn main() {}

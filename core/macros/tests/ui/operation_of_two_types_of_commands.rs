@@ -1,0 +1,10 @@
+use cim_macros::DomainCommand;
+
+#[derive(DomainCommand)]
+#[command(entity = "lamp")]
+enum LampCommand {
+    Light {},
+    LightLamp {},
+}
+
+fn main() {}

@@ -1,0 +1,9 @@
+use cim_macros::DomainCommand;
+
+#[derive(DomainCommand)]
+#[command(entity = "lamp")]
+enum LampCommand {
+    LitLitLitLitLitLitLitLitLitLitLitLitLitLitLitLitLitLitLitLitLitLitLitLitLitLitLitLitLitLitLitLitLitLit {},
+}
+
+fn main() {}

@@ -1,0 +1,9 @@
+use cim_macros::DomainEvent;
+
+#[derive(DomainEvent)]
+#[event(entity = "lamp")]
+enum LampEvent {
+    LampGelöscht {},
+}
+
+fn main() {}

@@ -1,0 +1,10 @@
+use cim_macros::DomainEvent;
+
+#[derive(DomainEvent)]
+#[event(entity = "lamp")]
+enum LampEvent {
+    #[event(version = "2")]
+    LampLit {},
+}
+
+fn main() {}
