@@ -122,6 +122,7 @@ impl NewEvent {
 ///
 /// Equality compares everything, the trace context included.
 #[derive(Clone, Debug, Eq, PartialEq)]
+#[doc(alias = "StreamingEventEnvelope")]
 pub struct RecordedEvent {
     /// Whose event it is.
     pub aggregate: AggregateKey,

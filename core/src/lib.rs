@@ -58,7 +58,7 @@ pub mod projection;
 pub mod schema;
 pub mod snapshot;
 pub mod subject;
-#[cfg(feature = "testing")]
+#[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod text;
 pub mod time;

@@ -83,6 +83,8 @@ reference! {
     LocationId,
     /// The id of a person.
     PersonId,
+    /// The id of an identity, with which somebody logs in.
+    IdentityId,
     /// The id of a policy.
     PolicyId,
     /// The id of a concept, such as what an account stands for.

@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 
 use crate::aggregate::Aggregate;
 use crate::domain::compute::Compute;
+use crate::domain::person::Person;
 use crate::payload::{DomainCommand, DomainEvent};
 use crate::upcast::EventReader;
 
@@ -69,12 +70,13 @@ pub trait ModelVisitor {
 }
 
 /// The entities that have a model, in the order of the alphabet.
-pub const ENTITIES: &[&str] = &["compute"];
+pub const ENTITIES: &[&str] = &["compute", "person"];
 
 /// Does something with the model of an entity; `None` when it has none.
 pub fn visit<V: ModelVisitor>(entity: &str, visitor: V) -> Option<V::Output> {
     match entity {
         "compute" => Some(visitor.visit::<Compute>()),
+        "person" => Some(visitor.visit::<Person>()),
         _ => None,
     }
 }

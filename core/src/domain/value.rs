@@ -136,6 +136,11 @@ pub enum ValueRule {
         /// What is allowed.
         allowed: &'static str,
     },
+    /// It has another form than its type.
+    Form {
+        /// The form.
+        expected: &'static str,
+    },
 }
 
 impl ValueError {
@@ -163,6 +168,7 @@ impl fmt::Display for ValueRule {
             Self::OuterSpace => f.write_str("it begins or ends with white space"),
             Self::Characters { allowed } => write!(f, "only {allowed} may be in it"),
             Self::First { allowed } => write!(f, "it must begin with {allowed}"),
+            Self::Form { expected } => write!(f, "expected {expected}"),
         }
     }
 }

@@ -1,8 +1,8 @@
 //! Each command, accepted and refused.
 
-use super::specification::given;
 use super::*;
 use crate::domain::registry::DomainError;
+use crate::testing::given;
 
 fn register(tags: Tags) -> ComputeCommand {
     ComputeCommand::RegisterResource {
@@ -18,13 +18,13 @@ fn change(to_status: Status) -> ComputeCommand {
 
 #[test]
 fn a_resource_is_registered_once() {
-    given([])
+    given::<Compute>([])
         .when(register(tags(&["production"])))
         .then([registered()]);
     let exists = ComputeError::Exists {
         hostname: hostname(),
     };
-    given([registered()])
+    given::<Compute>([registered()])
         .when(register(Tags::default()))
         .then_refused(exists);
 }
@@ -66,7 +66,9 @@ fn nothing_is_asked_of_a_resource_that_is_not_registered() {
         change(Status::Maintenance),
         change(Status::Decommissioned),
     ] {
-        given([]).when(command).then_refused(ComputeError::Absent);
+        given::<Compute>([])
+            .when(command)
+            .then_refused(ComputeError::Absent);
     }
 }
 
@@ -77,11 +79,13 @@ fn check_assignment(
     event: fn(&str) -> ComputeEvent,
     [one, other]: [&str; 2],
 ) {
-    given([registered()]).when(command(one)).then([event(one)]);
-    given([registered(), event(one)])
+    given::<Compute>([registered()])
+        .when(command(one))
+        .then([event(one)]);
+    given::<Compute>([registered(), event(one)])
         .when(command(one))
         .then_nothing();
-    given([registered(), event(one)])
+    given::<Compute>([registered(), event(one)])
         .when(command(other))
         .then([event(other)]);
 }
@@ -145,13 +149,13 @@ fn an_account_concept_is_assigned_and_cleared() {
         concept_id: id(LOCATION),
     };
     let cleared = ComputeEvent::AccountConceptCleared {};
-    given([registered(), assigned.clone()])
+    given::<Compute>([registered(), assigned.clone()])
         .when(ComputeCommand::ClearAccountConcept {})
         .then([cleared.clone()]);
-    given([registered()])
+    given::<Compute>([registered()])
         .when(ComputeCommand::ClearAccountConcept {})
         .then_nothing();
-    given([registered(), assigned, cleared])
+    given::<Compute>([registered(), assigned, cleared])
         .when(ComputeCommand::ClearAccountConcept {})
         .then_nothing();
 }
@@ -168,13 +172,13 @@ fn hardware_is_described_as_a_whole() {
         model: model.map(label),
         serial_number: None,
     };
-    given([registered()])
+    given::<Compute>([registered()])
         .when(command(Some("R740")))
         .then([event(Some("R740"))]);
-    given([registered(), event(Some("R740"))])
+    given::<Compute>([registered(), event(Some("R740"))])
         .when(command(Some("R740")))
         .then_nothing();
-    given([registered(), event(Some("R740"))])
+    given::<Compute>([registered(), event(Some("R740"))])
         .when(command(None))
         .then([event(None)]);
     let nothing = ComputeCommand::SetHardwareDetails {
@@ -182,7 +186,9 @@ fn hardware_is_described_as_a_whole() {
         model: None,
         serial_number: None,
     };
-    given([registered()]).when(nothing).then_nothing();
+    given::<Compute>([registered()])
+        .when(nothing)
+        .then_nothing();
 }
 
 #[test]
@@ -190,22 +196,22 @@ fn a_policy_is_added_once_and_removed_once() {
     let (policy_id, other) = (policy(1), policy(2));
     let added = ComputeEvent::PolicyAdded { policy_id };
     let removed = ComputeEvent::PolicyRemoved { policy_id };
-    given([registered()])
+    given::<Compute>([registered()])
         .when(ComputeCommand::AddPolicy { policy_id })
         .then([added.clone()]);
-    given([registered(), added.clone()])
+    given::<Compute>([registered(), added.clone()])
         .when(ComputeCommand::AddPolicy { policy_id })
         .then_refused(ComputeError::PolicyAlreadyAdded { policy_id });
-    given([registered(), added.clone()])
+    given::<Compute>([registered(), added.clone()])
         .when(ComputeCommand::AddPolicy { policy_id: other })
         .then([ComputeEvent::PolicyAdded { policy_id: other }]);
-    given([registered(), added.clone()])
+    given::<Compute>([registered(), added.clone()])
         .when(ComputeCommand::RemovePolicy { policy_id })
         .then([removed.clone()]);
-    given([registered(), added.clone()])
+    given::<Compute>([registered(), added.clone()])
         .when(ComputeCommand::RemovePolicy { policy_id: other })
         .then_refused(ComputeError::PolicyNotFound { policy_id: other });
-    given([registered(), added, removed])
+    given::<Compute>([registered(), added, removed])
         .when(ComputeCommand::RemovePolicy { policy_id })
         .then_refused(ComputeError::PolicyNotFound { policy_id });
 }
@@ -219,14 +225,16 @@ fn policies_are_at_most_64() {
     let add = |number| ComputeCommand::AddPolicy {
         policy_id: policy(number),
     };
-    given(history(63)).when(add(63)).then([added(63)]);
-    given(history(64))
+    given::<Compute>(history(63))
+        .when(add(63))
+        .then([added(63)]);
+    given::<Compute>(history(64))
         .when(add(64))
         .then_refused(ComputeError::TooMany {
             what: "policies",
             limit: 64,
         });
-    given(history(64))
+    given::<Compute>(history(64))
         .when(add(0))
         .then_refused(ComputeError::PolicyAlreadyAdded {
             policy_id: policy(0),
@@ -239,13 +247,13 @@ fn metadata_is_updated_when_it_is_another_value() {
         let (key, value) = note(number, value);
         ComputeCommand::UpdateMetadata { key, value }
     };
-    given([registered()])
+    given::<Compute>([registered()])
         .when(update(1, ""))
         .then([noted(1, "")]);
-    given([registered(), noted(1, "a")])
+    given::<Compute>([registered(), noted(1, "a")])
         .when(update(1, "a"))
         .then_nothing();
-    given([registered(), noted(1, "a")])
+    given::<Compute>([registered(), noted(1, "a")])
         .when(update(1, "b"))
         .then([noted(1, "b")]);
     let history = |count| {
@@ -253,13 +261,13 @@ fn metadata_is_updated_when_it_is_another_value() {
             .into_iter()
             .chain((0..count).map(|at| noted(at, "a")))
     };
-    given(history(63))
+    given::<Compute>(history(63))
         .when(update(63, "a"))
         .then([noted(63, "a")]);
-    given(history(64))
+    given::<Compute>(history(64))
         .when(update(63, "b"))
         .then([noted(63, "b")]);
-    given(history(64))
+    given::<Compute>(history(64))
         .when(update(64, "a"))
         .then_refused(ComputeError::TooMany {
             what: "metadata keys",
@@ -280,7 +288,7 @@ fn a_status_changes_along_a_life_and_no_other_way() {
         // How it came there does not matter.
         let history = [registered(), changed(Provisioning, from)];
         for to in Status::ALL {
-            let then = given(history.clone()).when(change(to));
+            let then = given::<Compute>(history.clone()).when(change(to));
             if from == to {
                 then.then_nothing();
             } else if allowed.contains(&to) {
@@ -303,7 +311,7 @@ fn a_decommissioned_resource_is_still_described() {
         changed(Status::Provisioning, Status::Decommissioned),
     ];
     let asset_tag = label("scrapped");
-    given(history)
+    given::<Compute>(history)
         .when(ComputeCommand::AssignAssetTag {
             asset_tag: asset_tag.clone(),
         })

@@ -7,7 +7,6 @@ mod old_events;
 mod queries;
 #[cfg(feature = "schema")]
 mod schemas;
-mod specification;
 
 use super::*;
 use crate::domain::hostname::Hostname;
