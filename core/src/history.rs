@@ -91,7 +91,7 @@ impl<A: Aggregate<Event: DomainEvent>> HistoryFold<A> {
         aggregate: AggregateKey,
         head: Head,
         state_version: u64,
-        state: &[u8],
+        state: &str,
     ) -> Result<Self, HistoryError>
     where
         A::State: DeserializeOwned,
@@ -103,7 +103,7 @@ impl<A: Aggregate<Event: DomainEvent>> HistoryFold<A> {
                 found: state_version,
             }));
         }
-        let state = serde_json::from_slice(state).map_err(HistoryError::State)?;
+        let state = serde_json::from_str(state).map_err(HistoryError::State)?;
         Self::from_head(aggregate, head, state)
     }
 
@@ -397,7 +397,7 @@ mod tests {
         for cut in 1..=history.len() {
             let (before, after) = history.split_at(cut);
             let half = folded(before);
-            let state = serde_json::to_vec(half.state()).expect("a state is JSON");
+            let state = serde_json::to_string(half.state()).expect("a state is JSON");
             let head = half.head().expect("one event at least");
             let aggregate = history[0].aggregate.clone();
             let mut fold =
@@ -415,7 +415,7 @@ mod tests {
         let head = history()[0].head();
         let restore = |entity: &str, version, state: &str| {
             let key = key(&format!("o.u.d.{entity}.hall"));
-            HistoryFold::<Lamp>::restore(key, head, version, state.as_bytes())
+            HistoryFold::<Lamp>::restore(key, head, version, state)
                 .err()
                 .map(|error| error.code())
         };

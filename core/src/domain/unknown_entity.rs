@@ -14,7 +14,7 @@ pub struct UnknownEntity {
 }
 
 impl UnknownEntity {
-    /// The fault of a name that [`visit`] has not found.
+    /// The fault of a name that [`visit`](super::registry::visit) has not found.
     pub fn new(entity: &str) -> Self {
         Self {
             entity: shorten(entity),
