@@ -216,8 +216,8 @@ impl ModelVisitor for Snapshot {
     type Output = Result<Box<dyn Folding>, HistoryError>;
 
     fn visit<M: Model>(self) -> Self::Output {
-        let (version, state) = (self.state_version, self.state.as_bytes());
-        let fold = HistoryFold::<M>::restore(self.aggregate, self.head, version, state)?;
+        let fold =
+            HistoryFold::<M>::restore(self.aggregate, self.head, self.state_version, &self.state)?;
         Ok(Box::new(fold))
     }
 }
