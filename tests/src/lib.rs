@@ -15,4 +15,4 @@ pub mod rivals;
 pub mod work;
 
 pub use binary::cim_binary;
-pub use plugins::plugin;
+pub use plugins::{core_module, plugin};

@@ -2,9 +2,10 @@
 //!
 //! Asked is `{"entity","aggregate","template","snapshot","events","commands"}`: a history of messages, as
 //! for [`answers`](crate::answers), behind a snapshot or `null`, and commands `{"type","data","id",
-//! "timestamp","source"}`, each of which is decided on what the ones before it have led to. The answer is
-//! `{"state","answers"}`, with the state as a text, and for each command the messages of its events, or
-//! the code of its refusal.
+//! "timestamp","source"}`, maybe with `"correlation"`, `"causation"` and `"metadata"`, each of which is
+//! decided on what the ones before it have led to. Data and states are texts of JSON. The answer is
+//! `{"state","answers"}`, with the messages of each command's events, or `{"code","message"}` of its
+//! refusal.
 
 use std::error::Error;
 
@@ -12,7 +13,8 @@ use cim_core::append;
 use cim_core::command::{self, Command};
 use cim_core::domain::registry::{self, DomainError as _, Model, ModelVisitor};
 use cim_core::history::HistoryFold;
-use cim_core::id::AggregateKey;
+use cim_core::id::{AggregateKey, parse_uuid};
+use cim_core::payload::DomainCommand;
 use cim_core::subject::StoreTemplate;
 use cim_core::text::Text;
 use cim_core::version::{Head, Version};
@@ -42,7 +44,7 @@ impl ModelVisitor for Asked<'_> {
                 aggregate.clone(),
                 head(&snapshot["head"])?,
                 M::STATE_VERSION,
-                text(&snapshot["state"])?.as_bytes(),
+                text(&snapshot["state"])?,
             )?,
         };
         let (template, events) = read_messages(asked)?;
@@ -66,15 +68,11 @@ fn answer<M: Model>(
     template: &StoreTemplate,
     asked: &Value,
 ) -> Result<Value, Box<dyn Error>> {
-    let command = Command::new(
-        command::read::<M::Command>(text(&asked["type"])?, text(&asked["data"])?.as_bytes())?,
-        text(&asked["id"])?.parse()?,
-        text(&asked["timestamp"])?.parse()?,
-        Text::new(text(&asked["source"])?)?,
-    );
-    let events = match fold.decide(&command) {
+    let events = match fold.decide(&read_command::<M::Command>(asked)?) {
         Ok(events) => events,
-        Err(refusal) => return Ok(json!(refusal.code())),
+        Err(refusal) => {
+            return Ok(json!({ "code": refusal.code(), "message": refusal.to_string() }));
+        }
     };
     let mut messages = Vec::new();
     for event in append::record(aggregate, fold.head(), &events).map_err(|error| error.code())? {
@@ -87,6 +85,24 @@ fn answer<M: Model>(
         }));
     }
     Ok(messages.into())
+}
+
+fn read_command<C: DomainCommand>(asked: &Value) -> Result<Command<C>, Box<dyn Error>> {
+    let mut command = Command::new(
+        command::read(text(&asked["type"])?, text(&asked["data"])?.as_bytes())?,
+        text(&asked["id"])?.parse()?,
+        text(&asked["timestamp"])?.parse()?,
+        Text::new(text(&asked["source"])?)?,
+    );
+    if let Some(correlation) = asked["correlation"].as_str() {
+        command.correlation = parse_uuid(correlation)?;
+    }
+    command.causation = asked["causation"].as_str().map(parse_uuid).transpose()?;
+    for pair in asked["metadata"].as_array().into_iter().flatten() {
+        let value = Text::new(text(&pair[1])?)?;
+        command.metadata.insert(text(&pair[0])?, value)?;
+    }
+    Ok(command)
 }
 
 fn head(head: &Value) -> Result<Head, Box<dyn Error>> {
