@@ -12,6 +12,7 @@ pub mod program;
 pub mod random;
 pub mod receipt;
 pub mod rivals;
+pub mod typescript;
 pub mod work;
 
 pub use binary::cim_binary;
