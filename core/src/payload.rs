@@ -27,6 +27,8 @@
 //! # Ok::<(), serde_json::Error>(())
 //! ```
 
+mod tagged;
+
 use std::error::Error;
 use std::fmt;
 
@@ -36,6 +38,7 @@ use serde::de::{DeserializeOwned, Error as _};
 
 pub use cim_macros::{DomainCommand, DomainEvent};
 
+use self::tagged::Tagged;
 use crate::event::NewEvent;
 use crate::id::{Entity, EventId, EventType, Operation};
 use crate::text::Text;
@@ -114,13 +117,12 @@ pub fn encode<T: Typed>(value: &T) -> (EventType, Bytes) {
 ///
 /// When there is no such type, or the body is not what it has.
 pub fn decode<T: Typed>(event_type: &EventType, body: &[u8]) -> Result<T, serde_json::Error> {
-    // What closes the object early would be read as something beside the event.
-    let body: &serde_json::value::RawValue = serde_json::from_slice(body)?;
-    let body = body.get();
-    if !body.starts_with('{') {
-        return Err(serde_json::Error::custom("expected an object"));
-    }
-    serde_json::from_str(&format!("{{\"{event_type}\":{body}}}"))
+    // What the parser skips is checked here too, and what it does not need not be checked again.
+    let body = std::str::from_utf8(body).map_err(serde_json::Error::custom)?;
+    T::deserialize(Tagged {
+        name: event_type.as_str(),
+        body,
+    })
 }
 
 /// An event that can be stored: a root of its own conversation, of the declared operation and version.
@@ -192,7 +194,7 @@ pub(crate) fn check_version(
     types: &'static [DeclaredType],
     payload: &Payload,
 ) -> Result<&'static DeclaredType, EventError> {
-    let (event_type, found) = (&payload.event_type, &payload.schema_version);
+    let (event_type, found) = (&payload.event_type, payload.schema_version);
     let declared = types.iter().find(|it| it.name == event_type.as_str());
     let Some(declared) = declared else {
         return Err(EventError::UnknownType {
@@ -205,12 +207,12 @@ pub(crate) fn check_version(
         std::cmp::Ordering::Greater => Err(EventError::Newer {
             event_type: event_type.clone(),
             known,
-            found: *found,
+            found,
         }),
         std::cmp::Ordering::Less => Err(EventError::UpcasterMissing {
             event_type: event_type.clone(),
             known,
-            found: *found,
+            found,
         }),
         std::cmp::Ordering::Equal => Ok(declared),
     }
@@ -357,9 +359,41 @@ mod tests {
             ("LampPut", r#"{"out":true}}"#),
             ("LampPut", r#"{"out":true},"LampPut":{"out":false}"#),
             ("LampPut", "[true]"),
+            ("LampPut", " [true]"),
+            ("LampPut", r#"{"out":true} {}"#),
+            ("LampPut", r#""out""#),
+            ("LampPut", "null"),
             ("LampPut", ""),
         ] {
             decode(event_type, body).expect_err(body);
         }
+        let skipped = b"{\"out\":true,\"more\":\"\xff\"}";
+        let event_type = EventType::new("LampPut").expect("a type");
+        super::decode::<LampEvent>(&event_type, skipped).expect_err("no text");
+    }
+
+    #[test]
+    fn fields_may_be_flattened_and_unknown() {
+        #[derive(Debug, PartialEq, Serialize, Deserialize)]
+        struct Place {
+            room: String,
+        }
+        #[derive(Debug, PartialEq, Serialize, Deserialize, DomainEvent)]
+        #[event(entity = "lamp")]
+        enum Moved {
+            LampMoved {
+                #[serde(flatten)]
+                place: Place,
+            },
+        }
+        let event = Moved::LampMoved {
+            place: Place {
+                room: "hall \u{e9}\n".to_owned(),
+            },
+        };
+        let (event_type, body) = encode(&event);
+        assert_eq!(decode::<Moved>(&event_type, &body).expect("ours"), event);
+        let more = br#"{"by":[1,{"x":null}],"room":"hall \u00e9\n"}"#;
+        assert_eq!(decode::<Moved>(&event_type, more).expect("ours"), event);
     }
 }

@@ -5,6 +5,7 @@ pub mod counting;
 pub mod fuzz;
 pub mod histories;
 pub mod leak;
+pub mod ledger;
 pub mod linear;
 pub mod nats;
 mod plugins;

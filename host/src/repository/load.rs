@@ -89,9 +89,9 @@ impl<A: Persistent> Repository<A> {
             At::Time(time) => (Until::Time(time), None),
             At::Version(version) => (Until::Version(version), Some(version)),
         };
-        let folded = match load.from_known(until, most).await? {
+        let folded = match load.begin_known(until, most).await? {
             Some(folded) => folded,
-            None => load.from_genesis(until).await?,
+            None => load.genesis(until).await?,
         };
         let found = folded.head.map(|head| head.version);
         match at {
@@ -119,11 +119,11 @@ impl<A: Persistent> Repository<A> {
             folded = load.go_on(known).await?;
         }
         if folded.is_none() {
-            folded = load.from_snapshot(Until::End, None).await?;
+            folded = load.begin_snapshot(Until::End, None).await?;
         }
         let folded = match folded {
             Some(folded) => folded,
-            None => load.from_genesis(Until::End).await?,
+            None => load.genesis(Until::End).await?,
         };
         let mut loaded = load.end(folded);
         if let Some(mut known) = loaded.known() {
@@ -198,13 +198,13 @@ impl<'a, A: Persistent> Load<'a, A> {
         }
     }
 
-    async fn from_genesis(&mut self, until: Until) -> Result<Folded<A::State>, RepositoryError> {
+    async fn genesis(&mut self, until: Until) -> Result<Folded<A::State>, RepositoryError> {
         self.from = LoadedFrom::Genesis;
         self.repository.fold_all(&self.key, until).await
     }
 
     /// Folds what follows a state that is kept or a snapshot, of a version of at most `most`.
-    async fn from_known(
+    async fn begin_known(
         &mut self,
         until: Until,
         most: Option<Version>,
@@ -214,7 +214,7 @@ impl<'a, A: Persistent> Load<'a, A> {
         };
         let known = self.repository.cache().get(&self.key.id);
         let Some(known) = known.filter(|known| known.head.version <= most) else {
-            return self.from_snapshot(until, Some(most)).await;
+            return self.begin_snapshot(until, Some(most)).await;
         };
         let version = known.head.version;
         match self.repository.fold_from(&self.key, known, until).await? {
@@ -225,13 +225,13 @@ impl<'a, A: Persistent> Load<'a, A> {
             }
             Begun::Elsewhere(_) => {
                 self.repository.cache().remove(&self.key.id);
-                self.from_snapshot(until, Some(most)).await
+                self.begin_snapshot(until, Some(most)).await
             }
         }
     }
 
     /// Folds what follows the snapshot, if there is one that fits, of a version of at most `most`.
-    async fn from_snapshot(
+    async fn begin_snapshot(
         &mut self,
         until: Until,
         most: Option<Version>,
