@@ -1,5 +1,5 @@
-//! Accepted commands lead to one state, however it is come by: live, from what a store has kept, from the
-//! state at any version on, and compiled to WebAssembly.
+//! Accepted commands lead to one state, however it is come by: live, from what a store has kept, from a
+//! snapshot at any version on, and compiled to WebAssembly.
 
 #[path = "support/core_module.rs"]
 mod core_module;
@@ -7,17 +7,22 @@ mod core_module;
 mod drawn;
 
 use std::cell::{Cell, RefCell};
+use std::sync::Arc;
 
 use cim_core::append::Append;
 use cim_core::command::Command;
 use cim_core::domain::compute::Compute;
 use cim_core::domain::person::Person;
+use cim_core::domain::registry::DomainError as _;
 use cim_core::event::RecordedEvent;
 use cim_core::history::HistoryFold;
 use cim_core::payload::{self, Typed as _};
+use cim_core::snapshot::Snapshot;
 use cim_core::subject::StoreTemplate;
-use cim_core::version::{ExpectedVersion, Head};
+use cim_core::version::ExpectedVersion;
 use cim_host::memory::MemoryStore;
+use cim_host::repository::{ExecuteError, LoadedFrom, Repository, SnapshotPolicy};
+use cim_host::snapshot::{MemorySnapshots, SnapshotKey, SnapshotStore as _};
 use cim_host::sqlite::SqliteStore;
 use cim_host::store::{EventStore, Query};
 use core_module::CoreModule;
@@ -42,6 +47,8 @@ fn check<M: Drawn>() {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
         .expect("a runtime");
+    let folder = tempfile::tempdir().expect("a folder");
+    let key = SnapshotKey::create(&folder.path().join("key")).expect("a key");
     let module = RefCell::new(CoreModule::load());
     let (events, refused) = (Cell::new(0), Cell::new(0));
     proptest!(ProptestConfig::with_cases(CASES), |(seed: u64, count in 0..40_usize, cut: Index)| {
@@ -49,7 +56,7 @@ fn check<M: Drawn>() {
         for payload in M::draw(seed, count) {
             life.take(life.next(payload));
         }
-        runtime.block_on(check_stores(&life));
+        runtime.block_on(check_stores(&life, &key));
         check_snapshots(&life);
         check_module(&mut module.borrow_mut(), &life, cut);
         events.set(events.get() + life.history().len());
@@ -61,49 +68,41 @@ fn check<M: Drawn>() {
     assert!(refused.get() > CASES as usize, "{refused:?}");
 }
 
-/// What a store gives back leads to the same state; in memory command by command, in SQLite at once.
-async fn check_stores<M: Drawn>(life: &Life<M>) {
-    let memory = MemoryStore::new(StoreTemplate::default());
-    let mut head = None;
+/// A repository decides the same, and loads the same state from the events that a store has kept, from the
+/// first one or from the state at any version on.
+async fn check_stores<M: Drawn>(life: &Life<M>, key: &SnapshotKey) {
+    let memory = Arc::new(MemoryStore::new(StoreTemplate::default()));
+    let namespace = &life.aggregate.namespace;
+    let repository = Repository::<M>::new(memory.clone(), namespace.clone());
     for (command, answer) in life.commands.iter().zip(&life.answers) {
-        if let Answer::Events(events) = answer {
-            head = append(&memory, head, events).await;
-            let is_caused = |it: &RecordedEvent| it.event.causation == Some(*command.id.as_uuid());
-            assert!(events.iter().all(is_caused));
+        let found = repository
+            .execute_command(&life.aggregate.id, command.clone())
+            .await;
+        match (answer, found) {
+            (Answer::Events(events), Ok(executed)) => assert_eq!(&executed.events, events),
+            (Answer::Refused(code, _), Err(ExecuteError::Refused(refusal))) => {
+                assert_eq!(refusal.code(), *code);
+            }
+            (_, found) => panic!("{answer:?}, but in a repository {found:?}"),
         }
     }
-    check_store(&memory, life).await;
+    check_loaded(&repository, life).await;
+    check_store(memory, life, key).await;
 
     let folder = tempfile::tempdir().expect("a folder");
     let template = StoreTemplate::default();
     let sqlite = SqliteStore::create(&folder.path().join("cim.db"), template).expect("a store");
-    append(&sqlite, None, &life.history()).await;
-    check_store(&sqlite, life).await;
+    let events: Vec<_> = life.history().into_iter().map(|it| it.event).collect();
+    if !events.is_empty() {
+        let append = Append::new(life.aggregate.clone(), ExpectedVersion::NoStream, events);
+        sqlite.append(append).await.expect("there is nothing yet");
+    }
+    let sqlite = Arc::new(sqlite);
+    check_store(sqlite.clone(), life, key).await;
     sqlite.close().await.expect("it closes");
 }
 
-/// Appends what was decided, which the store must record as it is.
-async fn append(
-    store: &impl EventStore,
-    head: Option<Head>,
-    events: &[RecordedEvent],
-) -> Option<Head> {
-    let Some(last) = events.last() else {
-        return head;
-    };
-    let expected = head.map_or(ExpectedVersion::NoStream, |it| {
-        ExpectedVersion::Exact(it.version)
-    });
-    let new: Vec<_> = events.iter().map(|it| it.event.clone()).collect();
-    let appended = store
-        .append(Append::new(last.aggregate.clone(), expected, new))
-        .await;
-    let receipt = *appended.expect("it was decided on this head").receipt();
-    assert_eq!((receipt.version, receipt.head), (last.version, last.cid));
-    Some(last.head())
-}
-
-async fn check_store<M: Drawn>(store: &impl EventStore, life: &Life<M>) {
+async fn check_store<M: Drawn>(store: Arc<dyn EventStore>, life: &Life<M>, key: &SnapshotKey) {
     let query = Query::history(life.aggregate.clone()).verified();
     let read: Vec<_> = store
         .read(query)
@@ -112,8 +111,41 @@ async fn check_store<M: Drawn>(store: &impl EventStore, life: &Life<M>) {
         .expect("a sound history");
     let history: Vec<RecordedEvent> = read.into_iter().map(|it| it.event).collect();
     assert_eq!(history, life.history());
-    let fold = folded::<M>(HistoryFold::new(), &history);
-    assert_eq!(fold.state(), &life.state);
+
+    let fresh = || Repository::<M>::new(store.clone(), life.aggregate.namespace.clone());
+    assert_eq!(check_loaded(&fresh(), life).await, LoadedFrom::Genesis);
+
+    let mut fold = HistoryFold::<M>::new();
+    for event in &history {
+        fold.push(event).expect("it continues");
+        let snapshot = Snapshot {
+            store_id: store.info().store_id,
+            aggregate: life.aggregate.clone(),
+            head: event.head(),
+            state_version: M::STATE_VERSION,
+            taken_at: event.event.timestamp,
+            state: serde_json::to_vec(fold.state())
+                .expect("a state is JSON")
+                .into(),
+        };
+        let snapshots = MemorySnapshots::default();
+        let sealed = snapshot.seal(key.expose());
+        let saved = snapshots.save(&life.aggregate, event.version, sealed).await;
+        saved.expect("there is memory");
+        let policy = SnapshotPolicy::default();
+        let repository = fresh().with_snapshots(Arc::new(snapshots), key.clone(), policy);
+        let from = check_loaded(&repository, life).await;
+        assert_eq!(from, LoadedFrom::Snapshot(event.version));
+    }
+}
+
+async fn check_loaded<M: Drawn>(repository: &Repository<M>, life: &Life<M>) -> LoadedFrom {
+    let loaded = repository
+        .load(&life.aggregate.id)
+        .await
+        .expect("a sound history");
+    assert_eq!((&*loaded.state, loaded.head), (&life.state, life.head()));
+    loaded.from
 }
 
 /// The state at each version, written and read, leads on to the same state.
