@@ -129,7 +129,7 @@ fn a_golden_file_with_cases_that_cannot_be_read() {
     + {"type": "LampMoved", "version": 1, "body": {"room":"hall"}}
       {"type": "LampMoved", "version": 1, "body": {"room":"an \"attic\" {1, 2}\\"}}
     case 3, {"type": "LampLost", "version": 1, "body": {}}
-      `lamp` has no event of type `LampLost`
+      `lamp` has no event of type `LampLost`, found one of version 1
     the whole file is printed here as soon as every case can be read
     "#);
 }

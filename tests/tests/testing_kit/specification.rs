@@ -322,7 +322,7 @@ fn stored_events_that_cannot_be_read() {
     stored:
         LampLost, version 1: {}
     error:
-        `lamp` has no event of type `LampLost`
+        `lamp` has no event of type `LampLost`, found one of version 1
 
     stored event 2 cannot be read
     stored:

@@ -40,6 +40,18 @@ fn type_of_event(command: &ComputeCommand) -> &'static str {
     }
 }
 
+/// Whether the life cycle says no, and not a rule about what the resource has.
+fn is_of_life(error: &ComputeError) -> bool {
+    match error {
+        ComputeError::Exists { .. }
+        | ComputeError::Absent
+        | ComputeError::StatusTransition { .. } => true,
+        ComputeError::PolicyAlreadyAdded { .. }
+        | ComputeError::PolicyNotFound { .. }
+        | ComputeError::TooMany { .. } => false,
+    }
+}
+
 proptest! {
     #[test]
     fn what_is_decided_and_folded_is_what_the_machines_say(seed in any::<u64>()) {
@@ -69,10 +81,11 @@ proptest! {
                         prop_assert_eq!((next, events), (life, Vec::new()));
                     }
                     // The rules of a command may be stricter than the life cycle.
-                    (Ok((next, Effect::Event(EventKind::Other))), Err(_)) => {
+                    (Ok((next, Effect::Event(EventKind::Other))), Err(error)) => {
                         prop_assert_eq!(next, life);
+                        prop_assert!(!is_of_life(&error), "{error}");
                     }
-                    (Err(_), Err(_)) => {}
+                    (Err(_), Err(error)) => prop_assert!(is_of_life(&error), "{error}"),
                     (step, decided) => prop_assert!(false, "{step:?}, {decided:?}"),
                 }
             }
@@ -87,6 +100,60 @@ proptest! {
             state = Compute::evolve(state, &event);
             life = machine.next(life, EventKind::of(&event)).unwrap_or(life);
             prop_assert_eq!(state.life_cycle(), life);
+        }
+    }
+}
+
+/// The table of the life as it was written down before the machines, a row for each state: what comes of
+/// a registration, of the four statuses in their order, and of any other command. `·` is no event, `✗` a
+/// refusal, `=` the command's own event.
+const TABLE: [(LifeCycle, [&str; 6]); 5] = [
+    (LifeCycle::Absent, ["provisioning", "✗", "✗", "✗", "✗", "✗"]),
+    (
+        LifeCycle::Known(Status::Provisioning),
+        ["✗", "·", "active", "✗", "decommissioned", "="],
+    ),
+    (
+        LifeCycle::Known(Status::Active),
+        ["✗", "✗", "·", "maintenance", "decommissioned", "="],
+    ),
+    (
+        LifeCycle::Known(Status::Maintenance),
+        ["✗", "✗", "active", "·", "decommissioned", "="],
+    ),
+    (
+        LifeCycle::Known(Status::Decommissioned),
+        ["✗", "✗", "✗", "✗", "·", "="],
+    ),
+];
+
+#[test]
+fn commands_lead_where_the_table_says() {
+    let statuses = [
+        Status::Provisioning,
+        Status::Active,
+        Status::Maintenance,
+        Status::Decommissioned,
+    ];
+    let changes = statuses.map(CommandKind::ChangeStatus);
+    let inputs = [CommandKind::RegisterResource].into_iter().chain(changes);
+    let inputs: Vec<_> = inputs.chain([CommandKind::Other]).collect();
+    assert_eq!(inputs.len(), life_cycle::commands().inputs().len());
+    for (life, row) in TABLE {
+        for (&input, expected) in inputs.iter().zip(row) {
+            let found = match life_cycle::commands().step(life, input) {
+                Err(_) => "✗".to_owned(),
+                Ok((next, Effect::Nothing)) => {
+                    assert_eq!(next, life);
+                    "·".to_owned()
+                }
+                Ok((next, Effect::Event(EventKind::Other))) => {
+                    assert_eq!(next, life);
+                    "=".to_owned()
+                }
+                Ok((next, Effect::Event(_))) => next.to_string(),
+            };
+            assert_eq!(found, expected, "{input} in {life}");
         }
     }
 }
