@@ -329,7 +329,7 @@ fn stored_events_that_cannot_be_read() {
         LampMoved, version 1: {"room":7}
     error:
         the payload is not a `LampMoved`
-        caused by: invalid type: integer `7`, expected a string at line 1 column 22
+        caused by: invalid type: integer `7`, expected a string at line 1 column 9
 
     stored event 2 cannot be read
     stored:
