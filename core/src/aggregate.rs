@@ -79,8 +79,12 @@ pub trait Aggregate {
     /// Why a command can be refused.
     type Error;
 
-    /// The version of [`State`](Self::State)'s form: count it up when a stored state no longer means
-    /// what it did, so that snapshots of the earlier form are not used.
+    /// The version of [`State`](Self::State): count it up when a stored state no longer is what the
+    /// history folds to, so that snapshots of it are not used.
+    ///
+    /// That is so when its form changes, and also when [`evolve`](Self::evolve) or an
+    /// [upcaster](Self::upcasters) makes another state of the same history. A test that folds a fixed
+    /// history of all event types and compares the state's JSON says when.
     const STATE_VERSION: u64 = 1;
 
     /// The state before the first event.

@@ -2,7 +2,12 @@
 //!
 //! The events that are decided on a command carry its id as their causation and belong to its
 //! conversation. Their own ids follow from the command's, so that a command that is executed a second
-//! time makes the same events, which a store knows again.
+//! time makes events with the same ids, which a store knows again.
+//!
+//! What the events say follows from the state, so that it may differ the second time. A store does not
+//! take them then: it answers `event-id-reused`, and a repository answers with the events that were
+//! stored. The id of a command is for one aggregate: given to two, it makes the same ids in both, and the
+//! second is refused.
 
 use std::error::Error;
 use std::fmt;
@@ -301,6 +306,26 @@ mod tests {
         assert_eq!(events[0].operation.as_str(), "put");
         assert_eq!(events[0].schema_version.get(), 3);
         assert_eq!(events[1].operation.as_str(), "lit");
+    }
+
+    /// They are part of the format: a command that is repeated after an upgrade makes the same ones.
+    #[test]
+    fn ids_of_events_are_these() {
+        let ids = [0, 1].map(|index| command(1).event_id(index).to_string());
+        assert_eq!(
+            ids,
+            [
+                "00000000-1388-7a22-82fa-0a826c3a0e6f",
+                "00000000-1388-796e-96b2-c5bb0f69c8b9"
+            ]
+        );
+        let id = derived_id_of(
+            &command(1).id,
+            b"more",
+            1,
+            "cim 2026-11 event of an upcaster",
+        );
+        assert_eq!(id.to_string(), "00000000-1388-7a35-ad7a-5ee755e7b54f");
     }
 
     #[test]

@@ -172,12 +172,18 @@ pub(crate) fn read_payload<E: DomainEvent>(
         true => upcasters.upcast(stored).map_err(EventError::Upcast)?,
         false => vec![stored],
     };
-    payloads.iter().map(decode_current).collect()
+    let events = payloads.iter();
+    events.map(|it| decode_current(it, upcasters)).collect()
 }
 
 /// The event of a payload of the declared version.
-pub(crate) fn decode_current<E: DomainEvent>(payload: &Payload) -> Result<E, EventError> {
-    check_version(E::ENTITY, E::TYPES, payload)?;
+///
+/// The upcasters, which had no step from there, tell what is missing of a type that is not declared.
+pub(crate) fn decode_current<E: DomainEvent>(
+    payload: &Payload,
+    upcasters: &Upcasters,
+) -> Result<E, EventError> {
+    check_version(E::ENTITY, E::TYPES, payload, upcasters)?;
     decode(&payload.event_type, &payload.body).map_err(|source| EventError::Invalid {
         event_type: payload.event_type.clone(),
         source,
@@ -193,14 +199,12 @@ pub(crate) fn check_version(
     entity: &'static str,
     types: &'static [DeclaredType],
     payload: &Payload,
+    upcasters: &Upcasters,
 ) -> Result<&'static DeclaredType, EventError> {
     let (event_type, found) = (&payload.event_type, payload.schema_version);
     let declared = types.iter().find(|it| it.name == event_type.as_str());
     let Some(declared) = declared else {
-        return Err(EventError::UnknownType {
-            entity,
-            event_type: event_type.clone(),
-        });
+        return Err(undeclared(entity, payload, upcasters));
     };
     let known = declared.schema_version;
     match found.get().cmp(&known) {
@@ -218,6 +222,30 @@ pub(crate) fn check_version(
     }
 }
 
+/// What is wrong with a payload of a type that is not declared, by the steps from other versions of it.
+fn undeclared(entity: &'static str, payload: &Payload, upcasters: &Upcasters) -> EventError {
+    let (event_type, found) = (payload.event_type.clone(), payload.schema_version);
+    let is_later = |from: &SchemaVersion| *from > found;
+    let next = upcasters.steps_of(&event_type).find(is_later);
+    match (next, upcasters.steps_of(&event_type).last()) {
+        (Some(next), _) => EventError::UpcasterMissing {
+            event_type,
+            known: next.get(),
+            found,
+        },
+        (None, Some(last)) => EventError::Newer {
+            event_type,
+            known: last.get(),
+            found,
+        },
+        (None, None) => EventError::UnknownType {
+            entity,
+            event_type,
+            found,
+        },
+    }
+}
+
 /// A stored event that its domain cannot read: a later program wrote it, or somebody else did.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -228,12 +256,14 @@ pub enum EventError {
         entity: &'static str,
         /// The type.
         event_type: EventType,
+        /// The version of the event.
+        found: SchemaVersion,
     },
     /// The schema is of a later version than this program knows. A later program must read it.
     Newer {
         /// The type.
         event_type: EventType,
-        /// The latest version that is known.
+        /// The latest version that is known, of a type of old the latest that is read.
         known: u64,
         /// The version of the event.
         found: SchemaVersion,
@@ -242,7 +272,7 @@ pub enum EventError {
     UpcasterMissing {
         /// The type.
         event_type: EventType,
-        /// The version that is declared.
+        /// The version that is declared, of a type of old the next that is read.
         known: u64,
         /// The version where the steps end.
         found: SchemaVersion,
@@ -274,9 +304,14 @@ impl EventError {
 impl fmt::Display for EventError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::UnknownType { entity, event_type } => {
-                write!(f, "`{entity}` has no event of type `{event_type}`")
-            }
+            Self::UnknownType {
+                entity,
+                event_type,
+                found,
+            } => write!(
+                f,
+                "`{entity}` has no event of type `{event_type}`, found one of version {found}"
+            ),
             Self::Newer {
                 event_type,
                 known,
@@ -395,5 +430,47 @@ mod tests {
         assert_eq!(decode::<Moved>(&event_type, &body).expect("ours"), event);
         let more = br#"{"by":[1,{"x":null}],"room":"hall \u00e9\n"}"#;
         assert_eq!(decode::<Moved>(&event_type, more).expect("ours"), event);
+    }
+
+    #[test]
+    fn a_type_of_old_says_what_is_missing_of_it() {
+        let upcasters = Upcasters::default()
+            .with("LampSold", 2, |_| Ok(Vec::new()))
+            .with("LampSold", 5, |_| Ok(Vec::new()));
+        for (event_type, version, code, text) in [
+            (
+                "LampSold",
+                1,
+                "upcaster-missing",
+                "no upcaster leads from version 1 of `LampSold` to version 2",
+            ),
+            (
+                "LampSold",
+                3,
+                "upcaster-missing",
+                "no upcaster leads from version 3 of `LampSold` to version 5",
+            ),
+            (
+                "LampSold",
+                6,
+                "schema-newer",
+                "the schema of `LampSold` is too new: expected at most version 5, found 6; a later \
+                 version of this program reads it",
+            ),
+            (
+                "LampLost",
+                7,
+                "event-type-unknown",
+                "`lamp` has no event of type `LampLost`, found one of version 7",
+            ),
+        ] {
+            let stored = Payload {
+                event_type: EventType::new(event_type).expect("a type"),
+                schema_version: SchemaVersion::new(version).expect("a version"),
+                body: Bytes::from_static(b"{}"),
+            };
+            let error = read_payload::<LampEvent>(stored, &upcasters).expect_err("unreadable");
+            assert_eq!((error.code(), error.to_string().as_str()), (code, text));
+        }
     }
 }

@@ -13,9 +13,10 @@ use crate::text::shorten;
 pub const MAX_HOSTNAME_LEN: usize = 253;
 
 /// The longest label in bytes: RFC 1035 section 2.3.4.
-pub const MAX_LABEL_LEN: usize = 63;
+pub const MAX_DNS_LABEL_LEN: usize = 63;
 
-/// Labels of 1 to [`MAX_LABEL_LEN`] without a hyphen at either end; not that one is more than digits.
+/// Labels of 1 to [`MAX_DNS_LABEL_LEN`] without a hyphen at either end; not that the last is more than
+/// digits.
 #[cfg(feature = "schema")]
 const PATTERN: &str = concat!(
     r"^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?",
@@ -24,8 +25,8 @@ const PATTERN: &str = concat!(
 
 /// The name of a host: labels with dots between them, `server01.example.com`.
 ///
-/// A label has `A-Z`, `a-z`, `0-9` and `-`, the last neither first nor at its end, and is not of digits
-/// alone, so that an IPv4 address is no name. How it was spelled is kept; two spellings that differ in
+/// A label has `A-Z`, `a-z`, `0-9` and `-`, the hyphen neither first nor at its end. The last label is not
+/// of digits alone, so that an IPv4 address is no name (RFC 3696 section 2). How it was spelled is kept; two spellings that differ in
 /// the case of letters are the same name (RFC 4343).
 ///
 /// # Examples
@@ -42,7 +43,7 @@ const PATTERN: &str = concat!(
 #[cfg_attr(
     feature = "schema",
     derive(schemars::JsonSchema),
-    schemars(description = "The name of a host. No label has digits alone."),
+    schemars(description = "The name of a host. Its last label is not of digits alone."),
     schemars(extend("maxLength" = MAX_HOSTNAME_LEN, "pattern" = PATTERN))
 )]
 #[derive(Clone, Deserialize, Serialize)]
@@ -62,11 +63,6 @@ impl Hostname {
     /// The name as it was spelled.
     pub fn as_str(&self) -> &str {
         &self.0
-    }
-
-    /// The labels, from left to right; there is at least one.
-    pub fn labels(&self) -> impl Iterator<Item = &str> {
-        self.0.split('.')
     }
 
     fn folded(&self) -> impl Iterator<Item = u8> {
@@ -166,13 +162,13 @@ pub enum HostnameRule {
     TooLong,
     /// A label is empty, or there is none.
     LabelEmpty,
-    /// A label is longer than [`MAX_LABEL_LEN`].
+    /// A label is longer than [`MAX_DNS_LABEL_LEN`].
     LabelTooLong,
     /// A label has a character outside `[A-Za-z0-9-]`.
     Characters,
     /// A label begins or ends with a hyphen.
     OuterHyphen,
-    /// A label has digits alone.
+    /// The last label has digits alone.
     Digits,
 }
 
@@ -191,7 +187,7 @@ impl fmt::Display for HostnameRule {
             Self::LabelTooLong => "a label is longer than 63 bytes",
             Self::Characters => "only A-Z, a-z, 0-9 and `-` may be in a label",
             Self::OuterHyphen => "a label begins or ends with `-`",
-            Self::Digits => "a label has digits alone",
+            Self::Digits => "the last label has digits alone",
         })
     }
 }
@@ -212,21 +208,24 @@ fn check(text: &str) -> Result<(), HostnameRule> {
     if text.len() > MAX_HOSTNAME_LEN {
         return Err(HostnameRule::TooLong);
     }
-    text.split('.').try_for_each(check_label)
+    text.split('.').try_for_each(check_label)?;
+    let last = text.rsplit('.').next().unwrap_or(text);
+    match last.bytes().all(|byte| byte.is_ascii_digit()) {
+        true => Err(HostnameRule::Digits),
+        false => Ok(()),
+    }
 }
 
 fn check_label(label: &str) -> Result<(), HostnameRule> {
     let is_of_label = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
     if label.is_empty() {
         Err(HostnameRule::LabelEmpty)
-    } else if label.len() > MAX_LABEL_LEN {
+    } else if label.len() > MAX_DNS_LABEL_LEN {
         Err(HostnameRule::LabelTooLong)
     } else if !label.bytes().all(is_of_label) {
         Err(HostnameRule::Characters)
     } else if label.starts_with('-') || label.ends_with('-') {
         Err(HostnameRule::OuterHyphen)
-    } else if label.bytes().all(|byte| byte.is_ascii_digit()) {
-        Err(HostnameRule::Digits)
     } else {
         Ok(())
     }
@@ -248,6 +247,8 @@ mod tests {
             "server01",
             "a-b.example.com",
             "3com.com",
+            "163.com",
+            "12.rack.example.com",
             "0x7f",
             &longest,
         ] {
@@ -265,7 +266,7 @@ mod tests {
         for bad in ["-a", "a-", "a.-b", "-"] {
             check(bad, HostnameRule::OuterHyphen);
         }
-        for bad in ["10.0.0.1", "1", "a.12.b"] {
+        for bad in ["10.0.0.1", "1", "a.b.12"] {
             check(bad, HostnameRule::Digits);
         }
     }

@@ -10,6 +10,7 @@ pub mod hostname;
 #[cfg(feature = "identity")]
 pub mod keys;
 pub mod label;
+mod old_text;
 pub mod person;
 pub mod reference;
 pub mod registry;

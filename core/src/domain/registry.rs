@@ -112,9 +112,7 @@ pub fn schemas() -> Vec<crate::schema::ModelSchemas> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::id::EventType;
-    use crate::payload::{DeclaredType, Typed};
-    use crate::version::SchemaVersion;
+    use crate::payload::Typed;
 
     struct Check;
 
@@ -126,21 +124,7 @@ mod tests {
             let entity = <M::Event as Typed>::ENTITY;
             assert_eq!(<M::Command as Typed>::ENTITY, entity);
             assert!(!M::diagrams().is_empty(), "{entity}");
-            let upcasters = M::upcasters();
-            for DeclaredType {
-                name,
-                schema_version,
-                ..
-            } in <M::Event as Typed>::TYPES
-            {
-                let event_type = EventType::new(name).expect("a type");
-                for from in 1..=*schema_version {
-                    let version = SchemaVersion::new(from).expect("a version");
-                    let is_old = from < *schema_version;
-                    let has_step = upcasters.has_step(&event_type, version);
-                    assert_eq!(has_step, is_old, "version {from} of {name}");
-                }
-            }
+            crate::testing::assert_upcasters::<M>();
             entity
         }
     }

@@ -255,3 +255,27 @@ proptest! {
         prop_assert!(Snapshot::open(&framed.into(), &KEY).is_err());
     }
 }
+
+#[test]
+fn a_sealed_snapshot_has_these_bytes() {
+    let sealed = snapshot().seal(&KEY);
+    let hex: String = sealed.iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(hex, SEALED);
+    assert_eq!(Snapshot::open(&sealed, &KEY), Ok(snapshot()));
+}
+
+/// The fields in the order of the format, each on a line, and the seal in the last one; made by PyPI's
+/// `blake3`, not by the code under test.
+const SEALED: &str = concat!(
+    "43494d736e6170",
+    "01",
+    "01934f4a56787abc8def0123456789ab",
+    "0000000000000007",
+    "01711e20bd39386f2ecf0c7cb78118bfd6080d529081d8891168b96f84e1b236925ad9d3",
+    "0000000000000002",
+    "000660c4bf52e000",
+    "0018",
+    "61636d652e6c61622e6c616d70732e6c616d702e68616c6c",
+    "7b227761747473223a34307d",
+    "31de139e3e5f714663a940eb6686ff884a92f8e062db18d9065360f833bfe3db",
+);

@@ -15,7 +15,8 @@ use crate::upcast::{Payload, Upcasters};
 use crate::version::SchemaVersion;
 
 /// Asserts that the upcasters of an aggregate make of stored events what a golden file says, no more and
-/// no less, and that its events are decoded from that.
+/// no less, that its events are decoded from that, and that each step of the upcasters has a case which
+/// begins with it.
 ///
 /// The text is JSON, `{"cases":[{"stored":{…},"read":[{…}]}]}`, where each `{…}` is a payload with exactly
 /// `type`, `version` and `body`. Take it by `include_str!`, so that a test needs no file when it runs.
@@ -24,8 +25,8 @@ use crate::version::SchemaVersion;
 ///
 /// # Panics
 ///
-/// When the text is no golden file or has no case, when a case cannot be read, and when upcasting gives
-/// something else.
+/// When the text is no golden file or has no case, when a case cannot be read, when upcasting gives
+/// something else, and when a step has no case.
 ///
 /// # Examples
 ///
@@ -126,7 +127,7 @@ fn check<E: DomainEvent>(text: &str, upcasters: &Upcasters) -> Result<(), String
         }
     }
     match (faults.is_empty(), is_readable) {
-        (true, _) => Ok(()),
+        (true, _) => check_steps(&document, upcasters),
         (false, true) => Err(format!(
             "upcasting does not give what the golden file says (- expected, + found)\n{faults}the \
              whole file as it should be now:\n{}",
@@ -139,6 +140,24 @@ fn check<E: DomainEvent>(text: &str, upcasters: &Upcasters) -> Result<(), String
     }
 }
 
+/// That each step has a case which begins with it.
+fn check_steps(document: &Document, upcasters: &Upcasters) -> Result<(), String> {
+    let has_case = |event_type: &EventType, from: SchemaVersion| {
+        let mut stored = document.cases.iter().map(|case| &case.stored);
+        stored.any(|it| it.r#type == event_type.as_str() && it.version == from.get())
+    };
+    let steps = upcasters.steps();
+    let missing = steps.filter(|(event_type, from)| !has_case(event_type, *from));
+    let missing = missing.map(|(event_type, from)| format!("\n  {event_type}, version {from}"));
+    let missing = missing.collect::<String>();
+    match missing.is_empty() {
+        true => Ok(()),
+        false => Err(format!(
+            "the golden file has no case that begins with these steps:{missing}\nexpected {FORM}"
+        )),
+    }
+}
+
 /// What upcasting makes of a payload; each is one that the domain decodes.
 fn read<E: DomainEvent>(
     stored: Payload,
@@ -146,7 +165,7 @@ fn read<E: DomainEvent>(
 ) -> Result<Vec<Payload>, EventError> {
     let read = upcasters.upcast(stored).map_err(EventError::Upcast)?;
     read.iter()
-        .try_for_each(|payload| payload::decode_current::<E>(payload).map(drop))?;
+        .try_for_each(|payload| payload::decode_current::<E>(payload, upcasters).map(drop))?;
     Ok(read)
 }
 

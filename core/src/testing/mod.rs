@@ -2,7 +2,7 @@
 //!
 //! With the feature `testing`, for `[dev-dependencies]`. [`given`] tests what an aggregate decides,
 //! [`given_stored`] that it still does so on events of old schemas, [`assert_golden`] what those are read
-//! as; [`Ticks`] is time and chance for tests. Nothing here reads a file or a clock. A store in memory is
+//! as, [`assert_upcasters`] that each of them is read; [`Ticks`] is time and chance for tests. Nothing here reads a file or a clock. A store in memory is
 //! `cim_host::memory::MemoryStore`.
 //!
 //! # Examples
@@ -65,7 +65,9 @@ mod golden;
 mod report;
 mod specification;
 mod ticks;
+mod upcasters;
 
 pub use golden::assert_golden;
 pub use specification::{Given, When, given, given_stored};
 pub use ticks::Ticks;
+pub use upcasters::assert_upcasters;

@@ -75,7 +75,7 @@ impl EventReader {
     }
 
     fn check(&self, payload: &Payload) -> Result<&'static DeclaredType, EventError> {
-        let declared = payload::check_version(self.entity, self.types, payload)?;
+        let declared = payload::check_version(self.entity, self.types, payload, &self.upcasters)?;
         let event_type = &payload.event_type;
         (self.check_body)(event_type, &payload.body).map_err(|source| EventError::Invalid {
             event_type: event_type.clone(),

@@ -25,6 +25,12 @@ const GOLDEN: &str = r#"{
     {
       "stored": {"type": "LampCleaned", "version": 1, "body": {}},
       "read": []
+    },
+    {
+      "stored": {"type": "LampLit", "version": 2, "body": {"watts":3}},
+      "read": [
+        {"type": "LampLit", "version": 3, "body": {"milliwatts":3000,"was":{"watts":3}}}
+      ]
     }
   ]
 }
@@ -82,6 +88,12 @@ fn a_golden_file_that_says_something_else() {
         {
           "stored": {"type": "LampCleaned", "version": 1, "body": {}},
           "read": []
+        },
+        {
+          "stored": {"type": "LampLit", "version": 2, "body": {"watts":3}},
+          "read": [
+            {"type": "LampLit", "version": 3, "body": {"milliwatts":3000,"was":{"watts":3}}}
+          ]
         }
       ]
     }
@@ -113,6 +125,21 @@ fn each_way_in_which_a_golden_file_can_differ_is_seen() {
 }
 
 #[test]
+fn a_golden_file_without_a_case_for_each_step() {
+    let (first_two, _) = GOLDEN
+        .split_once(",\n    {\n      \"stored\": {\"type\": \"LampCleaned\"")
+        .expect("the third case");
+    let few = format!("{first_two}]}}");
+    let told = failure(|| assert_golden::<Lamp>(&few));
+    assert_snapshot!(told, @r#"
+    the golden file has no case that begins with these steps:
+      LampCleaned, version 1
+      LampLit, version 2
+    expected `{"cases":[{"stored":{"type":"…","version":1,"body":{…}},"read":[{"type":"…","version":2,"body":{…}}]}]}`
+    "#);
+}
+
+#[test]
 fn a_golden_file_with_cases_that_cannot_be_read() {
     let bad = GOLDEN
         .replace(r#"{"w":2}"#, r#"{"x":2}"#)
@@ -129,7 +156,7 @@ fn a_golden_file_with_cases_that_cannot_be_read() {
     + {"type": "LampMoved", "version": 1, "body": {"room":"hall"}}
       {"type": "LampMoved", "version": 1, "body": {"room":"an \"attic\" {1, 2}\\"}}
     case 3, {"type": "LampLost", "version": 1, "body": {}}
-      `lamp` has no event of type `LampLost`
+      `lamp` has no event of type `LampLost`, found one of version 1
     the whole file is printed here as soon as every case can be read
     "#);
 }
@@ -146,7 +173,7 @@ fn a_golden_file_that_the_domain_cannot_decode() {
     upcasting does not give what the golden file says (- expected, + found)
     case 1, {"type": "LampMoved", "version": 1, "body": {"room":7}}
       the payload is not a `LampMoved`
-      caused by: invalid type: integer `7`, expected a string at line 1 column 22
+      caused by: invalid type: integer `7`, expected a string at line 1 column 9
     the whole file is printed here as soon as every case can be read
     "#);
 }

@@ -322,14 +322,14 @@ fn stored_events_that_cannot_be_read() {
     stored:
         LampLost, version 1: {}
     error:
-        `lamp` has no event of type `LampLost`
+        `lamp` has no event of type `LampLost`, found one of version 1
 
     stored event 2 cannot be read
     stored:
         LampMoved, version 1: {"room":7}
     error:
         the payload is not a `LampMoved`
-        caused by: invalid type: integer `7`, expected a string at line 1 column 22
+        caused by: invalid type: integer `7`, expected a string at line 1 column 9
 
     stored event 2 cannot be read
     stored:

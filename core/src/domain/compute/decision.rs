@@ -1,6 +1,6 @@
 //! What happens on a command: the life cycle judges it first, then its own rules.
 
-use super::life_cycle::{self, CommandKind, Effect, LifeCycle};
+use super::lifecycle::{self, CommandKind, Effect, Lifecycle};
 use super::{
     ComputeCommand, ComputeError, ComputeEvent, ComputeState, MAX_METADATA_KEYS, MAX_POLICIES,
     Resource,
@@ -11,8 +11,8 @@ pub(super) fn decide(
     state: &ComputeState,
     command: ComputeCommand,
 ) -> Result<Option<ComputeEvent>, ComputeError> {
-    let (life, kind) = (state.life_cycle(), CommandKind::of(&command));
-    let (_, effect) = life_cycle::commands()
+    let (life, kind) = (state.lifecycle(), CommandKind::of(&command));
+    let (_, effect) = lifecycle::commands()
         .step(life, kind)
         .map_err(|refused| refuse(state, &refused))?;
     if effect == Effect::Nothing {
@@ -27,7 +27,7 @@ pub(super) fn decide(
 }
 
 /// What a refusal of the life cycle says of a resource.
-fn refuse(state: &ComputeState, refused: &Refused<LifeCycle, CommandKind>) -> ComputeError {
+fn refuse(state: &ComputeState, refused: &Refused<Lifecycle, CommandKind>) -> ComputeError {
     let ComputeState::Known(resource) = state else {
         return ComputeError::Absent;
     };
@@ -55,7 +55,7 @@ fn refuse(state: &ComputeState, refused: &Refused<LifeCycle, CommandKind>) -> Co
 }
 
 /// The event that a command asks for.
-fn event(life: LifeCycle, command: ComputeCommand) -> Result<ComputeEvent, ComputeError> {
+fn event(life: Lifecycle, command: ComputeCommand) -> Result<ComputeEvent, ComputeError> {
     Ok(match command {
         ComputeCommand::RegisterResource {
             hostname,
@@ -95,8 +95,8 @@ fn event(life: LifeCycle, command: ComputeCommand) -> Result<ComputeEvent, Compu
             ComputeEvent::MetadataUpdated { key, value }
         }
         ComputeCommand::ChangeStatus { to_status } => match life {
-            LifeCycle::Absent => return Err(ComputeError::Absent),
-            LifeCycle::Known(from_status) => ComputeEvent::StatusChanged {
+            Lifecycle::Absent => return Err(ComputeError::Absent),
+            Lifecycle::Known(from_status) => ComputeEvent::StatusChanged {
                 from_status,
                 to_status,
             },

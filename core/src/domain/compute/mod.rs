@@ -2,7 +2,7 @@
 //! stand in their lives.
 //!
 //! One aggregate, [`Compute`], under the UUID of the resource. Its life cycle is two state machines in
-//! [`life_cycle`], which both deciding and folding ask. Events of version 1 are read by upcasters.
+//! [`lifecycle`], which both deciding and folding ask. Events of version 1 are read by upcasters.
 //!
 //! # Examples
 //!
@@ -31,7 +31,7 @@ mod command;
 mod decision;
 mod error;
 mod event;
-pub mod life_cycle;
+pub mod lifecycle;
 mod metadata;
 mod readiness;
 mod resource_type;
@@ -55,7 +55,7 @@ pub use tags::{MAX_TAG_LEN, MAX_TAGS, Tag, Tags, TagsError};
 use crate::aggregate::Aggregate;
 use crate::domain::registry::{Diagram, Model};
 use crate::upcast::Upcasters;
-use life_cycle::{EventKind, LifeCycle};
+use lifecycle::{EventKind, Lifecycle};
 
 /// A resource, under its UUID.
 #[derive(Debug)]
@@ -74,8 +74,8 @@ impl Aggregate for Compute {
     /// Before a resource is registered, nothing is known of it, whatever a foreign history says. A
     /// second registration says anew what the first one did, begins its life again, and leaves the rest.
     fn evolve(state: ComputeState, event: &ComputeEvent) -> ComputeState {
-        let next = life_cycle::events().next(state.life_cycle(), EventKind::of(event));
-        let Ok(LifeCycle::Known(status)) = next else {
+        let next = lifecycle::events().next(state.lifecycle(), EventKind::of(event));
+        let Ok(Lifecycle::Known(status)) = next else {
             return state;
         };
         let mut resource = match state {
@@ -109,11 +109,11 @@ impl Model for Compute {
         vec![
             Diagram {
                 title: "The life of a resource: what events say",
-                mermaid: life_cycle::decided_events().mermaid(),
+                mermaid: lifecycle::decided_events().mermaid(),
             },
             Diagram {
                 title: "The life of a resource: what commands lead to",
-                mermaid: life_cycle::commands().mermaid(),
+                mermaid: lifecycle::commands().mermaid(),
             },
         ]
     }

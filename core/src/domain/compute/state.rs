@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::life_cycle::LifeCycle;
+use super::lifecycle::Lifecycle;
 use super::{ComputeEvent, MetadataKey, MetadataValue, ResourceType, Status, Tags};
 use crate::domain::hostname::Hostname;
 use crate::domain::label::Label;
@@ -74,10 +74,10 @@ impl ComputeState {
     }
 
     /// The state of its life cycle.
-    pub fn life_cycle(&self) -> LifeCycle {
+    pub fn lifecycle(&self) -> Lifecycle {
         match self {
-            Self::Absent => LifeCycle::Absent,
-            Self::Known(resource) => LifeCycle::Known(resource.status),
+            Self::Absent => Lifecycle::Absent,
+            Self::Known(resource) => Lifecycle::Known(resource.status),
         }
     }
 }

@@ -2,14 +2,17 @@
 //!
 //! Their bodies repeated what headers say now, and came in up to three wrappings: the entry of a store
 //! around the event of some aggregate around an event with its type beside its fields. The ids of other
-//! aggregates were objects. Ten kinds of resources had names that a tool had made of abbreviations.
+//! aggregates were objects. Ten kinds of resources had names that a tool had made of abbreviations. Texts
+//! had no limits: those for people are cleaned and cut to the limits of today.
 
 use std::error::Error;
 use std::fmt;
 
 use serde_json::{Map, Value};
 
-use super::ComputeEvent;
+use super::{ComputeEvent, MAX_METADATA_VALUE_LEN, MetadataValue};
+use crate::domain::label::MAX_LABEL_LEN;
+use crate::domain::old_text::{line, line_of};
 use crate::payload::Typed as _;
 use crate::text::shorten;
 use crate::upcast::{Payload, StepError, Upcasters};
@@ -60,6 +63,11 @@ fn step(old: Payload) -> Result<Vec<Payload>, StepError> {
     body.values_mut().for_each(unwrap_id);
     if event_type == "ResourceRegistered" {
         register(&mut body)?;
+    }
+    bring_within_limits(&mut body);
+    if event_type == "AssetTagAssigned" && body.get("asset_tag").is_some_and(Value::is_null) {
+        // It was blank, and a resource cannot be known by that.
+        return Ok(Vec::new());
     }
     Ok(vec![Payload {
         body: Value::Object(body).to_string().into(),
@@ -129,6 +137,31 @@ fn register(body: &mut Map<String, Value>) -> Result<(), BodyError> {
         .or_insert_with(|| Value::Array(Vec::new()));
     Ok(())
 }
+
+/// Texts within the limits of today; one that is blank is null. Version 1 had none of the limits.
+fn bring_within_limits(body: &mut Map<String, Value>) {
+    for (field, limit) in LIMITS {
+        if let Some(text) = body.get_mut(field) {
+            *text = line_of(text, limit).unwrap_or_default();
+        }
+    }
+    // A value may be empty and have white space around it.
+    if let Some(Value::String(value)) = body.get_mut("value")
+        && MetadataValue::new(value).is_err()
+    {
+        *value = line(value, MAX_METADATA_VALUE_LEN).unwrap_or_default();
+    }
+}
+
+/// Fields that are texts for people, and their limits.
+///
+/// The name of a host and a key are not among them: cut, they would be another one's.
+const LIMITS: [(&str, usize); 4] = [
+    ("manufacturer", MAX_LABEL_LEN),
+    ("model", MAX_LABEL_LEN),
+    ("serial_number", MAX_LABEL_LEN),
+    ("asset_tag", MAX_LABEL_LEN),
+];
 
 fn shown(value: &Value) -> String {
     match value {

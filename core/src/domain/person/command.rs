@@ -8,9 +8,12 @@ use crate::domain::reference::{IdentityId, LocationId, OrganizationId, PersonId}
 use crate::payload::DomainCommand;
 
 /// What can be asked of a person.
+///
+/// A field that a command does not have is an error where it is read: misspelled, it would be lost.
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, Deserialize, DomainCommand, Eq, PartialEq, Serialize)]
 #[command(entity = "person")]
+#[serde(deny_unknown_fields)]
 pub enum PersonCommand {
     /// Take note of a person.
     CreatePerson {
@@ -84,7 +87,7 @@ pub enum PersonCommand {
         /// Whether it is the one to use first.
         primary: bool,
     },
-    /// Forget a phone.
+    /// Forget a number, in whichever country and with whichever extension.
     RemovePhone {
         /// What was dialled.
         phone: DialNumber,

@@ -176,7 +176,7 @@ fn remove_email(state: &PersonState, email: EmailAddress) -> Decided {
 }
 
 fn add_phone(state: &PersonState, phone: PhoneNumber, primary: bool) -> Decided {
-    if let Some(known) = state.phone(phone.number()) {
+    if let Some(known) = state.phone(&phone) {
         let phone = known.phone.number().clone();
         return Err(PersonError::PhoneExists { phone });
     }
@@ -185,7 +185,7 @@ fn add_phone(state: &PersonState, phone: PhoneNumber, primary: bool) -> Decided 
 }
 
 fn remove_phone(state: &PersonState, phone: DialNumber) -> Decided {
-    let Some(known) = state.phone(&phone) else {
+    let Some(known) = state.phone_dialled(&phone) else {
         return Err(PersonError::PhoneAbsent { phone });
     };
     let phone = known.phone.number().clone();

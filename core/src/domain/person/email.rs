@@ -1,5 +1,6 @@
 //! Addresses of e-mail.
 
+use crate::domain::hostname::Hostname;
 use crate::domain::value::{ValueRule, check_control, check_len, checked_text};
 
 /// The longest address in bytes: RFC 3696, erratum 1690.
@@ -7,9 +8,6 @@ pub const MAX_EMAIL_LEN: usize = 254;
 
 /// The longest local part in bytes: RFC 5321 section 4.5.3.1.1.
 pub const MAX_LOCAL_LEN: usize = 64;
-
-/// The longest label of a domain in bytes: RFC 1035 section 2.3.4.
-const MAX_DOMAIN_LABEL_LEN: usize = 63;
 
 /// One `@`, no white space, and a domain with a dot.
 #[cfg(feature = "schema")]
@@ -19,8 +17,8 @@ checked_text! {
     /// An address of e-mail: `ada@example.org`.
     ///
     /// At most [`MAX_EMAIL_LEN`] bytes with one `@`; before it 1 to [`MAX_LOCAL_LEN`] bytes without white
-    /// space and control characters, after it the name of a domain with a dot. Whether mail arrives there
-    /// is another question. How it was spelled is kept; see [`is_same`](EmailAddress::is_same).
+    /// space and control characters, after it a [`Hostname`] with a dot. Whether mail arrives there is
+    /// another question. How it was spelled is kept; see [`is_same`](EmailAddress::is_same).
     EmailAddress {
         what: "an e-mail address",
         code: "email-invalid",
@@ -60,7 +58,7 @@ fn check_email(text: &str) -> Result<(), ValueRule> {
     if !is_local {
         return form(LOCAL_PART);
     }
-    match is_domain(domain) {
+    match domain.contains('.') && Hostname::new(domain).is_ok() {
         true => Ok(()),
         false => form(DOMAIN),
     }
@@ -71,25 +69,6 @@ const AT_SIGN: &str = "exactly one `@`";
 const LOCAL_PART: &str = "1 to 64 bytes without white space before the `@`";
 
 const DOMAIN: &str = "the name of a domain with a dot after the `@`";
-
-/// Whether a text is the name of a domain with a dot.
-///
-/// It is no [`Hostname`](crate::domain::hostname::Hostname): `163.com`, of digits alone before the dot,
-/// has more mailboxes than most. Only the last label cannot be a number (RFC 3696 section 2).
-fn is_domain(text: &str) -> bool {
-    let is_label = |label: &str| {
-        (1..=MAX_DOMAIN_LABEL_LEN).contains(&label.len())
-            && label
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
-            && !label.starts_with('-')
-            && !label.ends_with('-')
-    };
-    text.split('.').all(is_label)
-        && text
-            .rsplit_once('.')
-            .is_some_and(|(_, last)| !last.bytes().all(|byte| byte.is_ascii_digit()))
-}
 
 #[cfg(test)]
 mod tests {

@@ -111,7 +111,7 @@ pub enum PersonEvent {
         /// Whether it is the one to use first.
         primary: bool,
     },
-    /// The person answers a phone no more.
+    /// The person answers a number no more, in whichever country and with whichever extension.
     #[event(version = 2)]
     PhoneRemoved {
         /// What was dialled.

@@ -75,6 +75,9 @@ impl Aggregate for Person {
     type Command = PersonCommand;
     type Error = PersonError;
 
+    // 2: phones are told from each other by country and extension too, and ended employments are none.
+    const STATE_VERSION: u64 = 2;
+
     fn initial_state() -> PersonState {
         PersonState::default()
     }

@@ -73,12 +73,12 @@ pub enum NamingConvention {
 /// use cim_core::domain::person::{NameComponents, NamingConvention, PersonName};
 ///
 /// let components = NameComponents {
-///     given_names: vec!["Kurosawa".into()],
-///     family_names: vec!["Akira".into()],
+///     given_names: vec!["Akira".into()],
+///     family_names: vec!["Kurosawa".into()],
 ///     ..NameComponents::default()
 /// };
 /// let name = PersonName::new(components, None, NamingConvention::EastAsian)?;
-/// assert_eq!(name.display(), "Akira Kurosawa");
+/// assert_eq!(name.display(), "Kurosawa Akira");
 /// assert_eq!(PersonName::western("", "Lovelace").expect_err("blank").code(), "name-invalid");
 /// # Ok::<(), cim_core::domain::value::ValueError>(())
 /// ```

@@ -23,7 +23,8 @@ checked_text! {
     /// What is dialled: digits, with spaces and `()./-` between them, and perhaps `+` in front.
     ///
     /// At least [`MIN_DIGITS`] digits, at most [`MAX_NUMBER_LEN`] bytes. How it was spelled is kept; two
-    /// numbers with the same digits are [the same](DialNumber::is_same).
+    /// numbers with the same digits, and `+` in front of both or none, are
+    /// [the same](DialNumber::is_same).
     DialNumber {
         what: "a phone number",
         code: "phone-invalid",
@@ -41,9 +42,9 @@ impl DialNumber {
         self.as_str().chars().filter(char::is_ascii_digit)
     }
 
-    /// Whether both have the same digits.
+    /// Whether both dial the same: they have the same digits, and both begin with `+` or neither does.
     pub fn is_same(&self, other: &Self) -> bool {
-        self.digits().eq(other.digits())
+        self.is_international() == other.is_international() && self.digits().eq(other.digits())
     }
 
     /// Whether the country's calling code is a part of it: it begins with `+`.
@@ -108,6 +109,14 @@ impl PhoneNumber {
     /// What is dialled.
     pub fn number(&self) -> &DialNumber {
         &self.number
+    }
+
+    /// Whether both are one phone: they have the same country and extension, and
+    /// [dial the same](DialNumber::is_same).
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.country_code == other.country_code
+            && self.extension == other.extension
+            && self.number.is_same(&other.number)
     }
 
     /// The country: its calling code or its two letters.
@@ -248,6 +257,8 @@ mod tests {
         DialNumber::new(&"1".repeat(33)).expect_err("33 digits");
         assert!(number("555-0100").is_same(&number("(555) 01 00")));
         assert!(!number("555-0100").is_same(&number("555-0101")));
+        assert!(number("+1 555-0100").is_same(&number("+15550100")));
+        assert!(!number("+1 555-0100").is_same(&number("15550100")));
     }
 
     #[test]
@@ -280,6 +291,25 @@ mod tests {
         ] {
             let error = PhoneNumber::new(number("555-0100"), country, extension);
             assert_eq!(error.expect_err("bad").code(), "phone-invalid");
+        }
+    }
+
+    #[test]
+    fn phones_are_one_by_country_number_and_extension() {
+        let phone = |country, dialled, extension| {
+            PhoneNumber::new(number(dialled), country, extension).expect(dialled)
+        };
+        let desk = phone(Some("1"), "555-0100", Some("7"));
+        assert!(desk.is_same(&phone(Some("1"), "(555) 0100", Some("7"))));
+        for other in [
+            phone(Some("44"), "555-0100", Some("7")),
+            phone(None, "555-0100", Some("7")),
+            phone(Some("1"), "555-0100", Some("8")),
+            phone(Some("1"), "555-0100", None),
+            phone(Some("1"), "555-0101", Some("7")),
+            phone(Some("1"), "+555-0100", Some("7")),
+        ] {
+            assert!(!desk.is_same(&other), "{other}");
         }
     }
 

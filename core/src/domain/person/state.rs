@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::lifecycle::{self, EventKind};
+use super::lifecycle::{self, CommandKind, EventKind};
 use super::{
     Date, DialNumber, EmailAddress, Lifecycle, PersonEvent, PersonName, PhoneNumber, Reason,
 };
@@ -145,12 +145,9 @@ impl PersonState {
 
     /// Whether anything about the person may be changed: it was created, and the record has not ended.
     pub fn can_be_modified(&self) -> bool {
-        match self.lifecycle {
-            Lifecycle::Active | Lifecycle::Suspended => true,
-            Lifecycle::Draft | Lifecycle::Archived | Lifecycle::Deceased | Lifecycle::Merged => {
-                false
-            }
-        }
+        // Each record that takes a change takes this one, and one that is not there yet takes none.
+        let accepted = lifecycle::commands().accepts(self.lifecycle);
+        accepted.contains(&CommandKind::SetBirthDate)
     }
 
     /// An address that the person has, however it is spelled.
@@ -158,8 +155,13 @@ impl PersonState {
         self.emails.iter().find(|it| it.email.is_same(email))
     }
 
-    /// A phone that the person has, by its digits.
-    pub fn phone(&self, number: &DialNumber) -> Option<&Phone> {
+    /// A phone that the person has, however it is spelled.
+    pub fn phone(&self, phone: &PhoneNumber) -> Option<&Phone> {
+        self.phones.iter().find(|it| it.phone.is_same(phone))
+    }
+
+    /// The first phone that a number dials, in whichever country and with whichever extension.
+    pub fn phone_dialled(&self, number: &DialNumber) -> Option<&Phone> {
         let mut phones = self.phones.iter();
         phones.find(|it| it.phone.number().is_same(number))
     }
@@ -266,9 +268,7 @@ impl PersonState {
 
     /// Adds a phone, or replaces what is known of it.
     fn add_phone(&mut self, phone: &PhoneNumber, primary: bool) {
-        let number = phone.number();
-        let mut phones = self.phones.iter();
-        let place = phones.position(|it| it.phone.number().is_same(number));
+        let place = self.phones.iter().position(|it| it.phone.is_same(phone));
         if place.is_none() && self.phones.len() >= MAX_PHONES {
             return;
         }

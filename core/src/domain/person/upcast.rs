@@ -1,52 +1,120 @@
 //! Events of schema version 1, read as those of today.
 //!
-//! Version 1 had three forms, one after the other, and histories may have all of them:
-//!
-//! - A: a person is registered at once (`PersonRegistered`), and its name is one text.
-//! - B: names have parts, and each address and phone has events of its own.
-//! - C: names as in B; what is known of a person beside them is a "component".
-//!
 //! The steps write the form of the version that they lead to and use no type of today's events, so that
-//! a later version needs a step of its own and none of these changes. Ids of the person and times in a
-//! body are dropped: the headers have them. What no step can keep has none, and is reported as an event
-//! that cannot be read; nothing is lost in silence.
+//! a later version needs a step of its own and none of these changes.
 
-use std::error::Error;
-use std::fmt;
+mod fields;
+mod name;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
+pub use self::fields::OldBodyError;
+
+use self::fields::{
+    Object, address, given, id, is, label, line_or_none_given, list, object, object_given, objects,
+    required,
+};
+use self::name::{name, name_given, whole_name};
+use super::{MAX_PART_LEN, MAX_REASON_LEN};
+use crate::domain::label::MAX_LABEL_LEN;
 use crate::id::EventType;
 use crate::upcast::{Payload, StepError, Upcasters};
 use crate::version::SchemaVersion;
 
-/// An object of JSON.
-type Object = Map<String, Value>;
-
 /// What a step makes of a body: types, their versions and bodies.
-type Made = Vec<(&'static str, u64, Value)>;
+type Made = Vec<MadeOne>;
+
+/// One of them.
+type MadeOne = (&'static str, u64, Value);
+
+/// Types of version 1 that say nothing of what a person's state holds today, or nothing that an event of
+/// today can say. They become none; what is stored stays.
+const NONE: [&str; 30] = [
+    // A. The position is that of an employment, whose role is its title.
+    "AccessGranted",
+    "EmploymentStatusChanged",
+    "PositionAdded",
+    "SkillsUpdated",
+    // B. Its addresses are texts, and a location has an id. `PersonsMerged` is the event of the other
+    // person, whose record goes on; `PersonMergedInto` is that of this one.
+    "AddressAdded",
+    "AddressRemoved",
+    "BehavioralDataUpdated",
+    "CertificationAdded",
+    "CommunicationPreferencesSet",
+    "CustomAttributeSet",
+    "CustomerSegmentSet",
+    "EducationAdded",
+    "EmploymentEnded",
+    "EmploymentUpdated",
+    "PersonsMerged",
+    "PrivacyPreferencesSet",
+    "RelationshipAdded",
+    "RelationshipEnded",
+    "RelationshipUpdated",
+    "SkillAdded",
+    "SkillRemoved",
+    "SkillUpdated",
+    "SocialProfileAdded",
+    "SocialProfileRemoved",
+    "SocialProfileUpdated",
+    "TagAdded",
+    "TagRemoved",
+    // C. The first two say only that something is known of a kind, and not what.
+    "ComponentRegistered",
+    "ComponentUnregistered",
+    "ComponentDataUpdated",
+];
 
 /// How events of version 1 are read.
+///
+/// Version 1 had three forms, one after the other, and histories may have all of them:
+///
+/// - A: a person is registered at once (`PersonRegistered`), and its name is one text.
+/// - B: names have parts, and each address and phone has events of its own.
+/// - C: names as in B; what is known of a person beside them is a "component".
+///
+/// What is stored stays as it is, with all that is not read from it. These fields are not read:
+///
+/// | of | fields | why |
+/// |---|---|---|
+/// | all types | `person_id`, `source_person_id`, `…_at` | the headers have them |
+/// | `PersonRegistered`, `ContactUpdated` | `email_type`, `phone_type`, `sms_capable` | nobody asks |
+/// | `ContactUpdated` | `addresses` of `old_contact` | no event of today takes a location away |
+/// | `PhoneAdded` | `sms_capable` | nobody asks |
+/// | names | `cultural_context`; `title` beside `honorific` | no part of a name; the same in two words |
+/// | `EmploymentAdded` | `employee_id`, `organization_name`, `department`, `manager_id`, `start_date`, `employment_type` | the organization knows |
+/// | `EmploymentAdded` | `status`, `end_date` | only whether it has ended counts: then it is no event |
+/// | `EmploymentAdded` | `position` beside `title` | the role is the title |
+///
+/// These types become no event, since they say nothing that a person's state holds: `AccessGranted`,
+/// `PositionAdded`, `SkillsUpdated`; `AddressAdded`, `AddressRemoved`, `PersonsMerged`, those of skills,
+/// certifications, education, relationships, social profiles, segments, behaviour, preferences, tags and
+/// custom attributes; `ComponentRegistered`, `ComponentUnregistered`, `ComponentDataUpdated`. So do
+/// `EmploymentStatusChanged`, `EmploymentUpdated` and `EmploymentEnded`: no event of today changes or ends
+/// an employment, so that one which ended that way is listed still.
+///
+/// Version 1 had no limits. Texts for people are cleaned and cut to those of today; `(none given)` stands
+/// for a source, a role, a name or a reason that is blank. Addresses of e-mail and numbers are cleaned and
+/// never cut, and one that is blank is no event. What is no address or no date is an error still, as are
+/// types that version 1 did not have. A field that is in none of its forms is passed over: its objects are
+/// nested, and other programs added to them.
 pub fn upcasters() -> Upcasters {
     let one = |name: &'static str, step: fn(&Object) -> Result<Made, OldBodyError>| {
         (name, move |old: Payload| upcast(&old, step))
     };
     let steps = [
         one("PersonRegistered", registered),
+        one("ContactUpdated", contact_updated),
         one("PersonCreated", created),
         one("PersonUpdated", updated),
         one("NameUpdated", name_updated),
         one("BirthDateSet", |old| {
-            let birth_date = required(old, "birth_date")?;
-            Ok(vec![(
-                "BirthDateSet",
-                2,
-                json!({ "birth_date": birth_date }),
-            )])
+            let body = json!({ "birth_date": required(old, "birth_date")? });
+            Ok(vec![("BirthDateSet", 2, body)])
         }),
         one("DeathRecorded", |old| {
-            let date_of_death = required(old, "date_of_death")?;
-            let body = json!({ "date_of_death": date_of_death });
+            let body = json!({ "date_of_death": required(old, "date_of_death")? });
             Ok(vec![("DeathRecorded", 2, body)])
         }),
         one("PersonDeactivated", |old| {
@@ -58,25 +126,25 @@ pub fn upcasters() -> Upcasters {
         one("PersonMergedInto", merged),
         one("EmailAdded", email_added),
         one("EmailVerified", |old| {
-            let body = json!({ "email": required(old, "email")? });
-            Ok(vec![("EmailVerified", 2, body)])
+            let body = |email| ("EmailVerified", 2, json!({ "email": email }));
+            Ok(address(old, "email")?.map(body).into_iter().collect())
         }),
         one("EmailRemoved", |old| {
-            let body = json!({ "email": required(old, "email")? });
-            Ok(vec![("EmailRemoved", 2, body)])
+            Ok(email_removed(old, "email")?.into_iter().collect())
         }),
-        one("PhoneAdded", phone_added),
+        one("PhoneAdded", |old| {
+            let (phone, primary) = (object(old, "phone")?, is(old, "primary")?);
+            Ok(phone_added(phone, primary)?.into_iter().collect())
+        }),
         one("PhoneRemoved", |old| {
-            let body = json!({ "phone": required(old, "phone")? });
-            Ok(vec![("PhoneRemoved", 2, body)])
+            Ok(phone_removed(old, "phone")?.into_iter().collect())
         }),
         one("ExternalIdentifierAdded", identifier_added),
         one("EmploymentAdded", employment_added),
-        // They say only that something is known of a kind, and not what.
-        one("ComponentRegistered", |_| Ok(Vec::new())),
-        one("ComponentUnregistered", |_| Ok(Vec::new())),
     ];
-    let none = Upcasters::default();
+    let none = NONE.into_iter().fold(Upcasters::default(), |all, name| {
+        all.with(name, 1, |_| Ok(Vec::new()))
+    });
     steps
         .into_iter()
         .fold(none, |all, (name, step)| all.with(name, 1, step))
@@ -104,46 +172,52 @@ fn upcast(
 /// A: all that is known of a person in one event.
 fn registered(old: &Object) -> Result<Made, OldBodyError> {
     let identity = object(old, "identity")?;
+    let legal_name = required(identity, "legal_name")?.as_str();
     let name = whole_name(
-        trimmed(identity, "legal_name")?,
-        given(identity, "preferred_name"),
+        legal_name.ok_or(OldBodyError::Invalid {
+            field: "legal_name",
+        })?,
+        given(identity, "preferred_name", MAX_PART_LEN),
     );
-    let mut made = vec![(
-        "PersonCreated",
-        2,
-        json!({ "name": name, "source": "registration" }),
-    )];
-    if let Some(birth_date) = given(identity, "date_of_birth") {
+    let created = json!({ "name": name, "source": "registration" });
+    let mut made = vec![("PersonCreated", 2, created)];
+    if let Some(birth_date) = given(identity, "date_of_birth", usize::MAX) {
         made.push(("BirthDateSet", 2, json!({ "birth_date": birth_date })));
     }
-    if let Some(identifier) = given(identity, "government_id") {
+    if let Some(identifier) = given(identity, "government_id", MAX_LABEL_LEN) {
         let body = json!({ "system": "government", "identifier": identifier });
         made.push(("ExternalIdentifierAdded", 2, body));
     }
-    let Some(contact) = given(old, "contact") else {
-        return Ok(made);
-    };
-    let contact = contact
-        .as_object()
-        .ok_or(OldBodyError::Invalid { field: "contact" })?;
-    for email in objects(contact, "emails")? {
-        let (address, primary) = (required(email, "email")?, is(email, "is_primary")?);
-        let body = json!({ "email": address, "primary": primary });
-        made.push(("EmailAdded", 2, body));
-        if is(email, "is_verified")? {
-            made.push(("EmailVerified", 2, json!({ "email": address })));
+    if let Some(contact) = object_given(old, "contact")? {
+        made.extend(contact_added(contact)?);
+    }
+    Ok(made)
+}
+
+/// A: all addresses and numbers in place of those before.
+fn contact_updated(old: &Object) -> Result<Made, OldBodyError> {
+    let mut made = Vec::new();
+    if let Some(before) = object_given(old, "old_contact")? {
+        for email in objects(before, "emails")? {
+            made.extend(email_removed(email, "email")?);
+        }
+        for phone in objects(before, "phones")? {
+            made.extend(phone_removed(phone, "number")?);
         }
     }
+    made.extend(contact_added(object(old, "new_contact")?)?);
+    Ok(made)
+}
+
+/// A: the addresses and numbers of a person.
+fn contact_added(contact: &Object) -> Result<Made, OldBodyError> {
+    let mut made = Vec::new();
+    for email in objects(contact, "emails")? {
+        let (primary, verified) = (is(email, "is_primary")?, is(email, "is_verified")?);
+        made.extend(mail(address(email, "email")?, primary, verified));
+    }
     for phone in objects(contact, "phones")? {
-        let body = json!({
-            "phone": {
-                "number": required(phone, "number")?,
-                "country_code": null,
-                "extension": null,
-            },
-            "primary": is(phone, "is_primary")?,
-        });
-        made.push(("PhoneAdded", 2, body));
+        made.extend(phone_added(phone, is(phone, "is_primary")?)?);
     }
     for address in list(contact, "addresses")? {
         let body = json!({ "location_id": id(address), "location_type": "address" });
@@ -153,7 +227,7 @@ fn registered(old: &Object) -> Result<Made, OldBodyError> {
 }
 
 fn created(old: &Object) -> Result<Made, OldBodyError> {
-    let body = json!({ "name": name(old, "name")?, "source": trimmed(old, "source")? });
+    let body = json!({ "name": name(old, "name")?, "source": label(old, "source")? });
     Ok(vec![("PersonCreated", 2, body)])
 }
 
@@ -165,9 +239,9 @@ fn updated(old: &Object) -> Result<Made, OldBodyError> {
 
 fn name_updated(old: &Object) -> Result<Made, OldBodyError> {
     let body = json!({
-        "old_name": name(old, "old_name")?,
+        "old_name": name_given(old, "old_name")?,
         "new_name": name(old, "new_name")?,
-        "change_reason": given(old, "reason"),
+        "change_reason": given(old, "reason", MAX_REASON_LEN),
     });
     Ok(vec![("NameUpdated", 2, body)])
 }
@@ -182,204 +256,89 @@ fn merged(old: &Object) -> Result<Made, OldBodyError> {
 
 /// B: that an address was verified was said of the address itself.
 fn email_added(old: &Object) -> Result<Made, OldBodyError> {
-    let email = object(old, "email")?;
-    let (address, primary) = (required(email, "address")?, is(old, "primary")?);
-    let body = json!({ "email": address, "primary": primary });
-    let mut made = vec![("EmailAdded", 2, body)];
-    if is(email, "verified")? {
-        made.push(("EmailVerified", 2, json!({ "email": address })));
+    let (email, primary) = (object(old, "email")?, is(old, "primary")?);
+    let verified = is(email, "verified")?;
+    Ok(mail(address(email, "address")?, primary, verified))
+}
+
+/// An address that is added, and perhaps verified at once.
+fn mail(address: Option<Value>, primary: bool, verified: bool) -> Made {
+    let Some(email) = address else {
+        return Vec::new();
+    };
+    let added = json!({ "email": email, "primary": primary });
+    let mut made = vec![("EmailAdded", 2, added)];
+    if verified {
+        made.push(("EmailVerified", 2, json!({ "email": email })));
     }
-    Ok(made)
+    made
 }
 
-/// B: beside the number it said whether messages arrive there, which nobody asks.
-fn phone_added(old: &Object) -> Result<Made, OldBodyError> {
-    let phone = object(old, "phone")?;
-    let body = json!({
-        "phone": {
-            "number": required(phone, "number")?,
-            "country_code": given(phone, "country_code"),
-            "extension": given(phone, "extension"),
-        },
-        "primary": is(old, "primary")?,
+fn email_removed(old: &Object, field: &'static str) -> Result<Option<MadeOne>, OldBodyError> {
+    let email = address(old, field)?;
+    Ok(email.map(|email| ("EmailRemoved", 2, json!({ "email": email }))))
+}
+
+/// Beside the number, version 1 said whether messages arrive there, which nobody asks.
+fn phone_added(phone: &Object, primary: bool) -> Result<Option<MadeOne>, OldBodyError> {
+    let added = address(phone, "number")?.map(|number| {
+        let phone = json!({
+            "number": number,
+            "country_code": given(phone, "country_code", usize::MAX),
+            "extension": given(phone, "extension", usize::MAX),
+        });
+        json!({ "phone": phone, "primary": primary })
     });
-    Ok(vec![("PhoneAdded", 2, body)])
+    Ok(added.map(|body| ("PhoneAdded", 2, body)))
 }
 
+fn phone_removed(old: &Object, field: &'static str) -> Result<Option<MadeOne>, OldBodyError> {
+    let number = address(old, field)?;
+    Ok(number.map(|number| ("PhoneRemoved", 2, json!({ "phone": number }))))
+}
+
+/// A person whom another system calls nothing is not known to it.
 fn identifier_added(old: &Object) -> Result<Made, OldBodyError> {
-    let (system, identifier) = (required(old, "system")?, required(old, "identifier")?);
-    let body = json!({ "system": system, "identifier": identifier });
-    Ok(vec![("ExternalIdentifierAdded", 2, body)])
+    let system = label(old, "system")?;
+    required(old, "identifier")?;
+    let identifier = given(old, "identifier", MAX_LABEL_LEN);
+    let body = |identifier| json!({ "system": system, "identifier": identifier });
+    let made = identifier.map(|it| ("ExternalIdentifierAdded", 2, body(it)));
+    Ok(made.into_iter().collect())
 }
 
-/// The role is the title in A, the position in B.
+/// The role is the title in A, the position in B. One that has ended is none that a person has.
 fn employment_added(old: &Object) -> Result<Made, OldBodyError> {
     let employment = object(old, "employment")?;
-    let role = match given(employment, "title") {
+    let status = employment.get("status").and_then(Value::as_str);
+    let has_ended = status.is_some_and(|status| {
+        let status = status.trim();
+        ENDED.iter().any(|it| it.eq_ignore_ascii_case(status))
+    });
+    // No step knows the day, so that an end which is planned is one too.
+    if has_ended || given(employment, "end_date", usize::MAX).is_some() {
+        return Ok(Vec::new());
+    }
+    let role = match given(employment, "title", MAX_LABEL_LEN) {
         Some(title) => title,
-        None => trimmed(employment, "position")?,
+        None => label(employment, "position")?,
     };
     let organization_id = id(required(employment, "organization_id")?);
     let body = json!({ "organization_id": organization_id, "role": role });
     Ok(vec![("EmploymentAdded", 2, body)])
 }
 
-/// A name in any of the forms that it had.
-fn name(old: &Object, field: &'static str) -> Result<Value, OldBodyError> {
-    let old = match required(old, field)? {
-        Value::Object(name) if name.contains_key("components") => {
-            return Ok(Value::Object(name.clone()));
-        }
-        Value::Object(name) => name,
-        Value::String(text) => return Ok(whole_name(text.trim().into(), None)),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) => {
-            return Err(OldBodyError::Invalid { field });
-        }
-    };
-    let mut given_names: Vec<Value> = given(old, "given_name").into_iter().collect();
-    for middle in list(old, "middle_names")? {
-        given_names.extend(not_blank(middle));
-    }
-    let one = |field| Vec::from_iter(given(old, field));
-    let prefix = given(old, "honorific").or_else(|| given(old, "title"));
-    Ok(json!({
-        "components": {
-            "given_names": given_names,
-            "family_names": one("family_name"),
-            "patronymic": null,
-            "matronymic": null,
-            "prefixes": Vec::from_iter(prefix),
-            "suffixes": one("suffix"),
-        },
-        "preferred_form": given(old, "preferred_name"),
-        "naming_convention": "Western",
-    }))
-}
-
-/// A name that is one text. It is not taken apart: a wrong split could not be told from a right one.
-fn whole_name(text: Value, preferred_form: Option<Value>) -> Value {
-    json!({
-        "components": {
-            "given_names": [text],
-            "family_names": [],
-            "patronymic": null,
-            "matronymic": null,
-            "prefixes": [],
-            "suffixes": [],
-        },
-        "preferred_form": preferred_form,
-        "naming_convention": "Mononymic",
-    })
-}
+/// What the status of an employment was that had ended: version 1 had `terminated`, and took any text.
+const ENDED: [&str; 6] = [
+    "terminated",
+    "ended",
+    "resigned",
+    "retired",
+    "former",
+    "inactive",
+];
 
 /// The reason of an event; version 1 let it be empty.
 fn reason(old: &Object) -> Result<Value, OldBodyError> {
-    required(old, "reason")?;
-    let reason = given(old, "reason").unwrap_or_else(|| json!(NO_REASON));
-    Ok(json!({ "reason": reason }))
+    Ok(json!({ "reason": line_or_none_given(old, "reason", MAX_REASON_LEN)? }))
 }
-
-/// What stands for a reason that version 1 left empty.
-const NO_REASON: &str = "(none given)";
-
-/// An id as text: version 1 wrote some as `{"id": …}`.
-fn id(value: &Value) -> &Value {
-    value.get("id").unwrap_or(value)
-}
-
-fn required<'a>(old: &'a Object, field: &'static str) -> Result<&'a Value, OldBodyError> {
-    old.get(field).ok_or(OldBodyError::Missing { field })
-}
-
-/// A text without white space around it, which version 1 let be.
-fn trimmed(old: &Object, field: &'static str) -> Result<Value, OldBodyError> {
-    match required(old, field)? {
-        Value::String(text) => Ok(json!(text.trim())),
-        _ => Err(OldBodyError::Invalid { field }),
-    }
-}
-
-/// What may be absent, null or blank; a text without white space around it.
-fn given(old: &Object, field: &str) -> Option<Value> {
-    old.get(field).and_then(not_blank)
-}
-
-fn not_blank(value: &Value) -> Option<Value> {
-    match value {
-        Value::Null => None,
-        Value::String(text) => Some(text.trim())
-            .filter(|text| !text.is_empty())
-            .map(Value::from),
-        Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
-            Some(value.clone())
-        }
-    }
-}
-
-fn is(old: &Object, field: &'static str) -> Result<bool, OldBodyError> {
-    let invalid = OldBodyError::Invalid { field };
-    required(old, field)?.as_bool().ok_or(invalid)
-}
-
-fn object<'a>(old: &'a Object, field: &'static str) -> Result<&'a Object, OldBodyError> {
-    let invalid = OldBodyError::Invalid { field };
-    required(old, field)?.as_object().ok_or(invalid)
-}
-
-/// The elements of a list that may be absent.
-fn list<'a>(old: &'a Object, field: &'static str) -> Result<&'a [Value], OldBodyError> {
-    match old.get(field) {
-        None | Some(Value::Null) => Ok(&[]),
-        Some(Value::Array(elements)) => Ok(elements),
-        Some(_) => Err(OldBodyError::Invalid { field }),
-    }
-}
-
-fn objects<'a>(old: &'a Object, field: &'static str) -> Result<Vec<&'a Object>, OldBodyError> {
-    let invalid = || OldBodyError::Invalid { field };
-    let elements = list(old, field)?.iter();
-    elements
-        .map(|element| element.as_object().ok_or_else(invalid))
-        .collect()
-}
-
-/// A body of version 1 that no step can read.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-#[non_exhaustive]
-pub enum OldBodyError {
-    /// It is no object.
-    NotAnObject,
-    /// A field is not there.
-    Missing {
-        /// The field.
-        field: &'static str,
-    },
-    /// A field has a value of another kind.
-    Invalid {
-        /// The field.
-        field: &'static str,
-    },
-}
-
-impl OldBodyError {
-    /// The stable code of this fault.
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::NotAnObject => "old-body-no-object",
-            Self::Missing { .. } => "old-field-missing",
-            Self::Invalid { .. } => "old-field-invalid",
-        }
-    }
-}
-
-impl fmt::Display for OldBodyError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NotAnObject => f.write_str("expected an object"),
-            Self::Missing { field } => write!(f, "expected a field `{field}`, found none"),
-            Self::Invalid { field } => write!(f, "the field `{field}` has a value of another kind"),
-        }
-    }
-}
-
-impl Error for OldBodyError {}

@@ -93,14 +93,14 @@ fn arbitrary_commands_are_a_mix() {
                 Err(_) => refused += 1,
             }
         }
-        ends.push(state.life_cycle());
+        ends.push(state.lifecycle());
     }
     // A tenth of all at least.
     for count in [accepted, unchanged, refused] {
         assert!(count > 800, "{accepted} {unchanged} {refused}");
     }
     for status in Status::ALL {
-        assert!(ends.contains(&LifeCycle::Known(status)), "{status}");
+        assert!(ends.contains(&Lifecycle::Known(status)), "{status}");
     }
     assert_eq!(arbitrary::commands(7, 30), arbitrary::commands(7, 30));
 }

@@ -1,6 +1,7 @@
 //! Computers, phones, cameras: what they decide, how their histories fold, and how old events are read.
 
 mod commands;
+mod folded;
 mod histories;
 mod machines;
 mod old_events;

@@ -76,7 +76,7 @@ fn what_a_value_may_be_is_in_the_schema() {
     assert_eq!(
         values["Hostname"],
         json!({
-            "description": "The name of a host. No label has digits alone.",
+            "description": "The name of a host. Its last label is not of digits alone.",
             "type": "string",
             "maxLength": 253,
             "pattern": "^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\

@@ -435,3 +435,14 @@ fn refusals_have_codes_and_say_what_is_so() {
         ]
     );
 }
+
+#[test]
+fn a_field_that_a_command_does_not_have_is_refused() {
+    let command = r#"{"UpdateName":{"name":{"components":{"given_names":["Ada"]},"preferred_form":null},"reasn":"x"}}"#;
+    let error = serde_json::from_str::<PersonCommand>(command).expect_err("misspelled");
+    assert!(
+        error.to_string().contains("unknown field `reasn`"),
+        "{error}"
+    );
+    serde_json::from_str::<PersonCommand>(&command.replace("reasn", "reason")).expect("spelled");
+}

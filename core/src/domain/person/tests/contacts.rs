@@ -97,6 +97,31 @@ fn a_phone_is_added_once_by_its_digits() {
 }
 
 #[test]
+fn a_number_in_another_country_or_with_another_extension_is_another_phone() {
+    let added = |country, extension| PersonEvent::PhoneAdded {
+        phone: PhoneNumber::new(number("555-0100"), country, extension).expect("a phone"),
+        primary: false,
+    };
+    let history = [
+        created(),
+        added(Some("1"), None),
+        added(Some("44"), None),
+        added(Some("1"), Some("7")),
+    ];
+    let state = fold::<Person>(Person::initial_state(), &history);
+    assert_eq!(state.phones.len(), 3);
+    given::<Person>(history)
+        .when(add_phone("555-0100", false))
+        .then([phone_added("555-0100", false)])
+        .when(remove_phone("5550100"))
+        .then([phone_removed("555-0100")])
+        .then_state(PersonState {
+            phones: Vec::new(),
+            ..state
+        });
+}
+
+#[test]
 fn a_phone_is_removed_when_it_is_there() {
     given::<Person>([created(), phone_added("555-0100", false)])
         .when(remove_phone("5550100"))

@@ -2,6 +2,7 @@
 
 mod commands;
 mod contacts;
+mod folded;
 mod histories;
 mod machines;
 mod old_events;

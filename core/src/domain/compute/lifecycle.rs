@@ -22,7 +22,7 @@ pub const TRANSITIONS: [(Status, Status); 6] = [
 
 /// A state of the life cycle.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum LifeCycle {
+pub enum Lifecycle {
     /// The resource was not registered.
     Absent,
     /// It was, and stands here.
@@ -75,7 +75,7 @@ pub enum Effect {
     Event(EventKind),
 }
 
-impl LifeCycle {
+impl Lifecycle {
     /// Each of them, in the order of a life.
     pub const ALL: [Self; 5] = [
         Self::Absent,
@@ -134,22 +134,22 @@ impl CommandKind {
 /// Which state follows on an event, in any history; its output is the state's [`Availability`].
 ///
 /// It refuses what comes before a resource is registered, and nothing else.
-pub fn events() -> &'static Moore<LifeCycle, EventKind, Availability> {
-    static MACHINE: LazyLock<Moore<LifeCycle, EventKind, Availability>> =
+pub fn events() -> &'static Moore<Lifecycle, EventKind, Availability> {
+    static MACHINE: LazyLock<Moore<Lifecycle, EventKind, Availability>> =
         LazyLock::new(|| moore(Histories::All));
     &MACHINE
 }
 
 /// As [`events`], less what is never decided here. This is the one to draw.
-pub fn decided_events() -> &'static Moore<LifeCycle, EventKind, Availability> {
-    static MACHINE: LazyLock<Moore<LifeCycle, EventKind, Availability>> =
+pub fn decided_events() -> &'static Moore<Lifecycle, EventKind, Availability> {
+    static MACHINE: LazyLock<Moore<Lifecycle, EventKind, Availability>> =
         LazyLock::new(|| moore(Histories::Decided));
     &MACHINE
 }
 
 /// What a command leads to; its next state is that of [`events`] after what happens.
-pub fn commands() -> &'static Mealy<LifeCycle, CommandKind, Effect> {
-    static MACHINE: LazyLock<Mealy<LifeCycle, CommandKind, Effect>> = LazyLock::new(mealy);
+pub fn commands() -> &'static Mealy<Lifecycle, CommandKind, Effect> {
+    static MACHINE: LazyLock<Mealy<Lifecycle, CommandKind, Effect>> = LazyLock::new(mealy);
     &MACHINE
 }
 
@@ -159,21 +159,21 @@ enum Histories {
     Decided,
 }
 
-fn moore(histories: Histories) -> Moore<LifeCycle, EventKind, Availability> {
+fn moore(histories: Histories) -> Moore<Lifecycle, EventKind, Availability> {
     let changes = Status::ALL.map(EventKind::StatusChanged);
     let inputs = [EventKind::ResourceRegistered, EventKind::Other];
-    let first = LifeCycle::Known(Status::Provisioning);
+    let first = Lifecycle::Known(Status::Provisioning);
     let mut builder = Moore::builder(
-        LifeCycle::ALL,
+        Lifecycle::ALL,
         inputs.into_iter().chain(changes),
-        LifeCycle::Absent,
+        Lifecycle::Absent,
     )
-    .output(LifeCycle::Absent, Availability::None)
-    .transition(LifeCycle::Absent, EventKind::ResourceRegistered, first)
-    .refuse(LifeCycle::Absent, [EventKind::Other])
-    .refuse(LifeCycle::Absent, changes);
+    .output(Lifecycle::Absent, Availability::None)
+    .transition(Lifecycle::Absent, EventKind::ResourceRegistered, first)
+    .refuse(Lifecycle::Absent, [EventKind::Other])
+    .refuse(Lifecycle::Absent, changes);
     for status in Status::ALL {
-        let state = LifeCycle::Known(status);
+        let state = Lifecycle::Known(status);
         builder =
             builder
                 .output(state, availability(status))
@@ -186,7 +186,7 @@ fn moore(histories: Histories) -> Moore<LifeCycle, EventKind, Availability> {
         for (input, to, is_decided) in changes.into_iter().chain([again]) {
             builder = match (is_decided, histories) {
                 (true, _) | (false, Histories::All) => {
-                    builder.transition(state, input, LifeCycle::Known(to))
+                    builder.transition(state, input, Lifecycle::Known(to))
                 }
                 (false, Histories::Decided) => builder.refuse(state, [input]),
             };
@@ -195,30 +195,30 @@ fn moore(histories: Histories) -> Moore<LifeCycle, EventKind, Availability> {
     builder.build().expect("each state has each input once")
 }
 
-fn mealy() -> Mealy<LifeCycle, CommandKind, Effect> {
+fn mealy() -> Mealy<Lifecycle, CommandKind, Effect> {
     let changes = Status::ALL.map(CommandKind::ChangeStatus);
     let inputs = [CommandKind::RegisterResource, CommandKind::Other];
     let mut builder = Mealy::builder(
-        LifeCycle::ALL,
+        Lifecycle::ALL,
         inputs.into_iter().chain(changes),
-        LifeCycle::Absent,
+        Lifecycle::Absent,
     )
     .transition(
-        LifeCycle::Absent,
+        Lifecycle::Absent,
         CommandKind::RegisterResource,
-        LifeCycle::Known(Status::Provisioning),
+        Lifecycle::Known(Status::Provisioning),
         Effect::Event(EventKind::ResourceRegistered),
     )
-    .refuse(LifeCycle::Absent, [CommandKind::Other])
-    .refuse(LifeCycle::Absent, changes);
+    .refuse(Lifecycle::Absent, [CommandKind::Other])
+    .refuse(Lifecycle::Absent, changes);
     for status in Status::ALL {
-        let state = LifeCycle::Known(status);
+        let state = Lifecycle::Known(status);
         let other = Effect::Event(EventKind::Other);
         builder = builder
             .refuse(state, [CommandKind::RegisterResource])
             .transition(state, CommandKind::Other, state, other);
         for to in Status::ALL {
-            let (input, next) = (CommandKind::ChangeStatus(to), LifeCycle::Known(to));
+            let (input, next) = (CommandKind::ChangeStatus(to), Lifecycle::Known(to));
             let change = Effect::Event(EventKind::StatusChanged(to));
             builder = if to == status {
                 builder.transition(state, input, state, Effect::Nothing)
@@ -241,7 +241,7 @@ fn availability(status: Status) -> Availability {
     }
 }
 
-impl fmt::Display for LifeCycle {
+impl fmt::Display for Lifecycle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Absent => f.pad("absent"),
