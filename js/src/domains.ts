@@ -168,7 +168,7 @@ export declare namespace Compute {
    */
   type ConceptId = string;
 
-  /** The name of a host. No label has digits alone. */
+  /** The name of a host. Its last label is not of digits alone. */
   type Hostname = string;
 
   /** A short text of at most 128 bytes. */
@@ -410,7 +410,7 @@ export declare namespace Person {
       /** Whether it is the one to use first. */
       readonly primary: boolean;
     };
-    /** Forget a phone. */
+    /** Forget a number, in whichever country and with whichever extension. */
     readonly RemovePhone: {
       /** What was dialled. */
       readonly phone: DialNumber;
@@ -519,7 +519,7 @@ export declare namespace Person {
       /** Whether it is the one to use first. */
       readonly primary: boolean;
     };
-    /** The person answers a phone no more. */
+    /** The person answers a number no more, in whichever country and with whichever extension. */
     readonly PhoneRemoved: {
       /** What was dialled. */
       readonly phone: DialNumber;
