@@ -107,7 +107,7 @@ impl<A: Persistent<Command: Clone>> Repository<A> {
     /// # Errors
     ///
     /// [`ExecuteError`]; only [`AppendError::Unknown`] leaves open whether anything is stored. After
-    /// [`ExecuteError::Replaced`] it is, after all others it is not.
+    /// [`ExecuteError::Replaced`] it is; after all others this call has stored nothing.
     pub async fn execute_command(
         &self,
         id: &AggregateId,

@@ -73,7 +73,7 @@ impl<A: Persistent> Repository<A> {
             .await
     }
 
-    /// Folds what follows a known state, whose head the store has just named as a part of the history.
+    /// Folds what follows a known state, as far as it links to that.
     pub(super) async fn fold_behind(
         &self,
         key: &AggregateKey,

@@ -2,7 +2,8 @@
 //!
 //! A [`Repository`] knows one kind of aggregate in one namespace of a store. It folds verified histories
 //! into states, decides commands on them, appends what was decided, and decides anew where another writer
-//! was faster. What it keeps in memory only saves time: the history wins over everything else.
+//! was faster. What it keeps in memory saves time: a history that does not go on from it wins, but what was
+//! verified once is not read again for each load.
 
 mod cache;
 mod error;

@@ -1,7 +1,8 @@
 //! Snapshots of the states of a repository: when they are taken, and which of them are used.
 //!
-//! They save time and are trusted with nothing else. One that does not fit is reported, and the history
-//! is folded without it; one that cannot be taken is reported too, and taken later.
+//! They save time. That the state in one is what its events lead to is trusted to who has the key; all else
+//! is checked. One that does not fit is reported, and the history is folded without it; one that cannot be
+//! taken is reported too, and taken later.
 
 mod sealer;
 
@@ -102,7 +103,8 @@ pub(super) struct LastSnapshot {
     pub(super) fits: Option<(Version, Timestamp)>,
     /// Whether one is kept that does not fit, which keeps others out until it is deleted.
     pub(super) is_in_the_way: bool,
-    /// Whether one of a later program is kept, which is left alone.
+    /// Whether one of a later program is kept, which is left alone. Its format is told before its seal is
+    /// checked: who may write there can keep others out by it, as by deleting them, at the cost of time.
     pub(super) is_newer: bool,
 }
 

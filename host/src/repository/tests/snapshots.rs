@@ -396,6 +396,15 @@ async fn a_load_from_the_cache_is_not_what_takes_long() {
     }
 }
 
+#[test]
+fn a_policy_is_what_the_configuration_says() {
+    let config = crate::config::EventStoreConfig {
+        snapshot_threshold: 7,
+        ..Default::default()
+    };
+    assert_eq!(SnapshotPolicy::from(&config), every(7));
+}
+
 /// Snapshots that can be out of reach, and count what is deleted of them.
 #[derive(Debug, Default)]
 struct Far {
