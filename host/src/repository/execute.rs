@@ -142,7 +142,14 @@ impl<A: Persistent<Command: Clone>> Repository<A> {
                 }
             };
             match self.store_decided(&loaded, command, &decided).await? {
-                Ok(stored) => return self.keep_decided(loaded, stored, retries),
+                Ok(stored) => {
+                    return self
+                        .keep_decided(loaded, stored, retries)
+                        .map_err(|receipt| ExecuteError::Replaced {
+                            aggregate: self.key(id),
+                            receipt,
+                        });
+                }
                 Err(AppendError::Conflict { .. }) => {
                     self.counters.conflicts.count();
                     retries = self.wait_for_retry(&loaded.aggregate, retries).await?;
@@ -190,13 +197,14 @@ impl<A: Persistent<Command: Clone>> Repository<A> {
         }))
     }
 
-    /// Takes what was stored into the state, and keeps that.
+    /// Takes what was stored into the state, and keeps that; gives the receipt back where it is stored on
+    /// another history.
     fn keep_decided(
         &self,
         loaded: Loaded<A>,
         stored: Stored<A>,
         retries: u32,
-    ) -> Result<Executed<A>, ExecuteError<A::Error>> {
+    ) -> Result<Executed<A>, Receipt> {
         let (key, receipt) = (loaded.aggregate, stored.receipt);
         // Nobody else should hold the state while it evolves, so that it need not be copied.
         self.cache().remove(&key.id);
@@ -205,10 +213,7 @@ impl<A: Persistent<Command: Clone>> Repository<A> {
             cid: receipt.head,
         };
         if stored.recorded.last().map(RecordedEvent::head) != Some(head) {
-            return Err(ExecuteError::Replaced {
-                aggregate: key,
-                receipt,
-            });
+            return Err(receipt);
         }
         self.counters.executed.count();
         // As it will be folded when it is loaded: of what can be read, not of what was decided.
