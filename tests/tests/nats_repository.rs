@@ -6,12 +6,17 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
+use cim_core::id::{AggregateId, Namespace};
+use cim_core::text::Text;
+use cim_host::clock;
 use cim_host::jetstream::{JetStreamSnapshots, JetStreamStore};
+use cim_host::repository::{Outcome, Repository};
 use cim_host::snapshot::SnapshotStore;
 use cim_host::store::EventStore;
-use cim_tests::ledger::{crashes, misfits, past, race, schemas};
+use cim_tests::ledger::{Ledger, LedgerCommand, crashes, misfits, past, race, schemas};
 use cim_tests::nats::{
-    NatsServer, STREAM, ServerOptions, connect, make_store, new_stream, open_store,
+    FORGOTTEN, NatsServer, STREAM, ServerOptions, connect, forgetful_stream, make_store,
+    new_stream, open_store,
 };
 use tempfile::TempDir;
 
@@ -57,6 +62,43 @@ async fn no_command_is_lost() {
     }
     let conflicts = race("NATS", &stores).await;
     assert!(conflicts > 0, "nothing was tried again");
+}
+
+#[tokio::test]
+async fn a_command_is_known_again_after_the_server_has_forgotten_it() {
+    let server = NatsServer::start(ServerOptions::default());
+    let folder = tempfile::tempdir().expect("a folder");
+    let index = |name: &str| folder.path().join(name);
+    let store = make_store(&server.url(), &forgetful_stream(1), &index("first")).await;
+    let ledgers =
+        |store: Arc<dyn EventStore>| Repository::<Ledger>::new(store, Namespace::default());
+    let first = ledgers(store.clone());
+    // With an index that knows nothing of it yet, and later with one that is made anew.
+    let early = ledgers(open_store(&server.url(), &index("early")).await);
+    let id = AggregateId::new("1").expect("a token");
+    let new = || {
+        let (id, source) = (clock::event_id(), Text::new("test").expect("a text"));
+        cim_core::command::Command::new(LedgerCommand::post("a"), id, clock::now(), source)
+    };
+    let command = new();
+    let executed = first.execute_command(&id, command.clone()).await;
+    let executed = executed.expect("posted");
+    let more = first.execute_command(&id, new()).await.expect("posted");
+    let last = store.last_position().await.expect("a position");
+    tokio::time::sleep(FORGOTTEN).await;
+
+    let late = ledgers(open_store(&server.url(), &index("late")).await);
+    for repository in [&early, &late, &first] {
+        let again = repository.execute_command(&id, command.clone()).await;
+        let again = again.expect("repeated");
+        assert_eq!(again.outcome, Outcome::Repeated);
+        assert_eq!(
+            (&again.events, again.position),
+            (&executed.events, executed.position)
+        );
+        assert_eq!((again.head, &again.state), (more.head, &more.state));
+    }
+    assert_eq!(store.last_position().await.expect("a position"), last);
 }
 
 #[tokio::test]

@@ -3,8 +3,7 @@
 use std::error::Error;
 use std::fmt;
 
-use cim_core::append::AppendError;
-use cim_core::chain::ChainError;
+use cim_core::append::{AppendError, Receipt};
 use cim_core::id::{AggregateKey, EventId, Operation};
 use cim_core::payload::EventError;
 use cim_core::version::{Position, Version};
@@ -19,10 +18,15 @@ pub enum RepositoryError {
     Store(StoreError),
     /// The history is altered or not whole. Only this aggregate is stuck.
     Broken {
+        /// Whose history it is.
+        aggregate: AggregateKey,
         /// Where the event stands that does not fit.
         position: Position,
-        /// Why it does not.
-        source: ChainError,
+        /// The stable code of the fault: `wrong-cid`, `broken-link`, `gap` …
+        code: &'static str,
+        /// Why it does not fit: a [`ChainError`](cim_core::chain::ChainError), or what the store says of
+        /// what is no event.
+        source: Box<dyn Error + Send + Sync>,
     },
     /// The domain cannot read an event. A later version of the program may.
     Unreadable {
@@ -60,7 +64,7 @@ impl RepositoryError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Store(error) => error.code(),
-            Self::Broken { source, .. } => source.code(),
+            Self::Broken { code, .. } => code,
             Self::Unreadable { source, .. } => source.code(),
             Self::WrongOperation { .. } => "operation-mismatch",
             Self::NoSuchVersion { .. } => "version-not-found",
@@ -72,10 +76,13 @@ impl fmt::Display for RepositoryError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Store(error) => error.fmt(f),
-            Self::Broken { position, source } => write!(
+            Self::Broken {
+                aggregate,
+                position,
+                ..
+            } => write!(
                 f,
-                "the history of `{}` is broken at position {position}",
-                source.aggregate()
+                "the history of `{aggregate}` is broken at position {position}"
             ),
             Self::Unreadable {
                 aggregate,
@@ -129,7 +136,7 @@ impl Error for RepositoryError {
         match self {
             // Its text is the store's, so its source is too.
             Self::Store(error) => error.source(),
-            Self::Broken { source, .. } => Some(source),
+            Self::Broken { source, .. } => Some(source.as_ref()),
             Self::Unreadable { source, .. } => Some(source),
             Self::WrongOperation { .. } | Self::NoSuchVersion { .. } => None,
         }
@@ -202,8 +209,17 @@ pub enum ExecuteError<E> {
     /// The aggregate could not be loaded, or what was decided cannot be read again.
     Repository(RepositoryError),
     /// The store did not take what was decided; after [`AppendError::Unknown`], it may have. Executing
-    /// the same command again, with its id, is safe and tells.
+    /// the same command again, with its id, is safe and tells; for that the caller must have made it.
     Append(AppendError),
+    /// It is stored, but on another history than it was decided on: that one was replaced meanwhile, as
+    /// when a server comes back with a copy. Look at what is there now; executing the same command again
+    /// stores nothing more.
+    Replaced {
+        /// The aggregate.
+        aggregate: AggregateKey,
+        /// Where the events are stored.
+        receipt: Receipt,
+    },
 }
 
 impl<E> ExecuteError<E> {
@@ -214,6 +230,7 @@ impl<E> ExecuteError<E> {
             Self::Contended { .. } => "version-conflict",
             Self::Repository(error) => error.code(),
             Self::Append(error) => error.code(),
+            Self::Replaced { .. } => "history-replaced",
         }
     }
 }
@@ -231,6 +248,12 @@ impl<E: fmt::Display> fmt::Display for ExecuteError<E> {
             ),
             Self::Repository(error) => error.fmt(f),
             Self::Append(error) => error.fmt(f),
+            Self::Replaced { aggregate, receipt } => write!(
+                f,
+                "what was decided is stored up to version {} of `{aggregate}`, but on another history \
+                 than it was decided on",
+                receipt.version
+            ),
         }
     }
 }
@@ -240,7 +263,7 @@ impl<E: Error> Error for ExecuteError<E> {
         // The texts are those of the errors within, so their sources are too.
         match self {
             Self::Refused(error) => error.source(),
-            Self::Contended { .. } => None,
+            Self::Contended { .. } | Self::Replaced { .. } => None,
             Self::Repository(error) => error.source(),
             Self::Append(error) => error.source(),
         }

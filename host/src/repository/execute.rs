@@ -5,16 +5,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cim_core::append::{self, Append, AppendError, MAX_APPEND_EVENTS, Receipt, Rejection};
+use cim_core::chain::verifier::ChainVerifier;
 use cim_core::command::Command;
-use cim_core::event::RecordedEvent;
+use cim_core::event::{NewEvent, RecordedEvent};
 use cim_core::id::{AggregateId, AggregateKey};
-use cim_core::version::{ExpectedVersion, Head, Position};
+use cim_core::version::{ExpectedVersion, Head, Position, Version};
 use futures_util::TryStreamExt as _;
 
 use super::cache::Known;
+use super::fold::{broken, read_fault, shorter};
 use super::{ExecuteError, Loaded, Persistent, Repository, RepositoryError};
 use crate::clock;
-use crate::store::{Query, StoreError};
+use crate::store::Query;
 
 /// What became of a command.
 pub struct Executed<A: Persistent> {
@@ -30,7 +32,8 @@ pub struct Executed<A: Persistent> {
     pub position: Option<Position>,
     /// Whether they are stored now, or were before.
     pub outcome: Outcome,
-    /// How often another writer was faster, so that it was decided anew.
+    /// How often another writer was faster during this call, so that it was decided anew, or found to be
+    /// executed.
     pub retries: u32,
 }
 
@@ -65,6 +68,11 @@ enum Origin {
 impl<A: Persistent<Command: Clone>> Repository<A> {
     /// Asks something of an aggregate, now, in a conversation of its own.
     ///
+    /// The command gets an id that nobody else knows. So who gives up waiting (drops the future), ends the
+    /// program meanwhile or is answered [`AppendError::Unknown`] cannot ask again without asking for
+    /// something new. Who must know gives the command an id, keeps it, and calls
+    /// [`execute_command`](Self::execute_command).
+    ///
     /// # Errors
     ///
     /// As [`execute_command`](Self::execute_command).
@@ -81,16 +89,25 @@ impl<A: Persistent<Command: Clone>> Repository<A> {
     /// Executes a command: loads the aggregate, decides, and stores what was decided.
     ///
     /// When another writer was faster, it is decided anew on what that one has stored, as often and with
-    /// such waits as the options say. Commands of this repository on one aggregate wait for each other and
-    /// so never conflict.
+    /// such waits as the options say. Commands of this repository and its clones on one aggregate take
+    /// turns and so do not conflict with each other. A turn lasts until its command has ended: by the
+    /// default options up to 12 seconds of waits behind conflicts, and for each append of unknown outcome
+    /// until it is known, or up to about half a minute.
     ///
     /// A command that was executed before is answered with what was stored then, also when the domain
-    /// would refuse it by now. So a command whose outcome is not known may be given again, with its id.
+    /// would refuse it by now. So a command whose outcome is not known, or whose future was dropped, may
+    /// be given again, the same one with its id. For that the store is asked for the id before anything is
+    /// decided. An id that was used for another aggregate, or for a command of another conversation, time,
+    /// source or metadata, is rejected. Whether what is asked is the same cannot be told from what is
+    /// stored: another payload under the same id and envelope is answered with the events of the first.
+    /// A command on which nothing was stored leaves no trace, and is decided anew.
+    ///
     /// Events that cannot be read again are not stored.
     ///
     /// # Errors
     ///
-    /// [`ExecuteError`]; only [`AppendError::Unknown`] leaves open whether anything is stored.
+    /// [`ExecuteError`]; only [`AppendError::Unknown`] leaves open whether anything is stored. After
+    /// [`ExecuteError::Replaced`] it is; after all others this call has stored nothing.
     pub async fn execute_command(
         &self,
         id: &AggregateId,
@@ -109,39 +126,40 @@ impl<A: Persistent<Command: Clone>> Repository<A> {
         let mut loaded = self.load(id).await?;
         let mut retries = 0;
         loop {
+            // Asked behind the load: what is stored later is a conflict. Not every store sees by itself
+            // that the events of an old command come again, behind a head that it expects.
+            if origin == Origin::Given
+                && let Some(executed) = self.executed_before(&loaded, command, retries).await?
+            {
+                return Ok(executed);
+            }
             let decided = match A::decide(&loaded.state, command.payload.clone()) {
                 Ok(decided) if !decided.is_empty() => decided,
-                answer => {
-                    if origin == Origin::Given
-                        && let Some(executed) = self.executed_before(&loaded, command).await?
-                    {
-                        return Ok(executed);
-                    }
-                    return match answer {
-                        Ok(_) => Ok(nothing(loaded, retries)),
-                        Err(refusal) => {
-                            self.counters.refused.count();
-                            Err(ExecuteError::Refused(refusal))
-                        }
-                    };
+                Ok(_) => return Ok(nothing(loaded, retries)),
+                Err(refusal) => {
+                    self.counters.refused.count();
+                    return Err(ExecuteError::Refused(refusal));
                 }
             };
             match self.store_decided(&loaded, command, &decided).await? {
-                Ok(stored) => return Ok(self.keep_decided(loaded, stored, retries)?),
+                Ok(stored) => {
+                    return self
+                        .keep_decided(loaded, stored, retries)
+                        .map_err(|receipt| ExecuteError::Replaced {
+                            aggregate: self.key(id),
+                            receipt,
+                        });
+                }
                 Err(AppendError::Conflict { .. }) => {
                     self.counters.conflicts.count();
                     retries = self.wait_for_retry(&loaded.aggregate, retries).await?;
                     loaded = self.load_from(id, loaded.known()).await?;
                 }
                 Err(error) => {
-                    let is_reused = matches!(
-                        error,
-                        AppendError::Rejected {
-                            why: Rejection::EventIdReused { .. }
-                        }
-                    );
-                    if is_reused
-                        && let Some(executed) = self.executed_before(&loaded, command).await?
+                    // The same command was executed elsewhere since it was looked for.
+                    if is_reused(&error)
+                        && let Some(executed) =
+                            self.executed_before(&loaded, command, retries).await?
                     {
                         return Ok(executed);
                     }
@@ -179,14 +197,14 @@ impl<A: Persistent<Command: Clone>> Repository<A> {
         }))
     }
 
-    /// Takes what was stored into the state, and keeps that.
+    /// Takes what was stored into the state, and keeps that; gives the receipt back where it is stored on
+    /// another history.
     fn keep_decided(
         &self,
         loaded: Loaded<A>,
         stored: Stored<A>,
         retries: u32,
-    ) -> Result<Executed<A>, RepositoryError> {
-        self.counters.executed.count();
+    ) -> Result<Executed<A>, Receipt> {
         let (key, receipt) = (loaded.aggregate, stored.receipt);
         // Nobody else should hold the state while it evolves, so that it need not be copied.
         self.cache().remove(&key.id);
@@ -195,8 +213,9 @@ impl<A: Persistent<Command: Clone>> Repository<A> {
             cid: receipt.head,
         };
         if stored.recorded.last().map(RecordedEvent::head) != Some(head) {
-            return Err(RepositoryError::Store(replaced(&key)));
+            return Err(receipt);
         }
+        self.counters.executed.count();
         // As it will be folded when it is loaded: of what can be read, not of what was decided.
         let state = Arc::unwrap_or_clone(loaded.state);
         let state = Arc::new(stored.payloads.iter().fold(state, A::evolve));
@@ -245,30 +264,24 @@ impl<A: Persistent<Command: Clone>> Repository<A> {
         &self,
         loaded: &Loaded<A>,
         command: &Command<A::Command>,
-    ) -> Result<Option<Executed<A>>, RepositoryError> {
+        retries: u32,
+    ) -> Result<Option<Executed<A>>, ExecuteError<A::Error>> {
         let key = &loaded.aggregate;
+        let id = command.event_id(0);
         let by_id = Query {
-            event_id: Some(command.event_id(0)),
+            event_id: Some(id),
             ..Query::default()
         };
-        let found = self.store.read(by_id).try_next().await?;
-        let Some(first) = found.filter(|read| read.event.aggregate == *key) else {
+        let found = self.store.read(by_id).try_next().await;
+        let Some(first) = found.map_err(|error| read_fault(key, error))? else {
             return Ok(None);
         };
-        // Each of them is checked against its CID, and their links behind the first one.
-        let mut stored = self.store.read(Query {
-            from_version: Some(first.event.version),
-            limit: Some(MAX_APPEND_EVENTS as u64),
-            ..Query::history(key.clone()).verified()
-        });
-        let (mut events, mut position) = (Vec::new(), None);
-        while let Some(read) = stored.try_next().await? {
-            if read.event.event.id != command.event_id(events.len()) {
-                break;
-            }
-            position = Some(read.position);
-            events.push(read.event);
+        let first = first.event;
+        if first.aggregate != *key || !is_of(&first.event, command) {
+            let why = Rejection::EventIdReused { event: id };
+            return Err(ExecuteError::Append(AppendError::Rejected { why }));
         }
+        let (events, position) = self.events_of(key, &first, command).await?;
         // It may be newer than what was loaded.
         let now = self.load_from(&key.id, loaded.known()).await?;
         self.counters.repeated.count();
@@ -279,16 +292,68 @@ impl<A: Persistent<Command: Clone>> Repository<A> {
             head: now.head,
             position,
             outcome: Outcome::Repeated,
-            retries: 0,
+            retries,
         }))
+    }
+
+    /// The events that are stored on a command, from the first one on, and where the last one stands.
+    async fn events_of(
+        &self,
+        key: &AggregateKey,
+        first: &RecordedEvent,
+        command: &Command<A::Command>,
+    ) -> Result<(Vec<RecordedEvent>, Option<Position>), RepositoryError> {
+        let mut stored = self.store.read(Query {
+            from_version: Some(first.version),
+            limit: Some(MAX_APPEND_EVENTS as u64),
+            ..Query::history(key.clone())
+        });
+        // Each is checked against its CID, and its link; whether the first one links to what stands
+        // before it, a load tells.
+        let before = Version::new(first.version.get() - 1).ok();
+        let before = before.zip(first.previous);
+        let mut verifier = match before {
+            Some((version, cid)) => ChainVerifier::from_head(key.clone(), Head { version, cid }),
+            None => ChainVerifier::from_genesis(key.clone()),
+        };
+        let (mut events, mut position) = (Vec::new(), None);
+        loop {
+            let read = stored.try_next().await;
+            let Some(read) = read.map_err(|error| read_fault(key, error))? else {
+                break;
+            };
+            if !events.is_empty() && read.event.event.id != command.event_id(events.len()) {
+                break;
+            }
+            verifier
+                .push(&read.event)
+                .map_err(|error| broken(&read, error))?;
+            position = Some(read.position);
+            events.push(read.event);
+        }
+        if events.is_empty() {
+            return Err(shorter(key, first.head(), None));
+        }
+        Ok((events, position))
     }
 }
 
-/// The history that a command was decided on was exchanged for another one, which took the events.
-fn replaced(key: &AggregateKey) -> StoreError {
-    StoreError::Mismatch {
-        why: format!("the history of `{key}` was replaced while a command was executed"),
-    }
+/// Whether an event was decided on a command, as far as it tells: its body follows from the state too.
+fn is_of<C>(event: &NewEvent, command: &Command<C>) -> bool {
+    event.causation == Some(*command.id.as_uuid())
+        && event.correlation == command.correlation
+        && event.timestamp == command.timestamp
+        && event.source == command.source
+        && event.metadata == command.metadata
+}
+
+fn is_reused(error: &AppendError) -> bool {
+    matches!(
+        error,
+        AppendError::Rejected {
+            why: Rejection::EventIdReused { .. }
+        }
+    )
 }
 
 fn nothing<A: Persistent>(loaded: Loaded<A>, retries: u32) -> Executed<A> {

@@ -14,7 +14,7 @@ use futures_util::stream::BoxStream;
 
 use super::cache::Known;
 use super::{Persistent, Repository, RepositoryError};
-use crate::store::{Query, ReadEvent, StoreError};
+use crate::store::{InvalidEvent, Query, ReadEvent, StoreError};
 
 /// How far to fold.
 #[derive(Clone, Copy, Debug)]
@@ -43,6 +43,21 @@ pub(super) enum Begun<S> {
     Elsewhere(Option<Cid>),
 }
 
+/// What became of a known state that was to be brought up to date.
+#[derive(Debug)]
+pub(super) enum BroughtUp<S> {
+    Folded(Folded<S>),
+    /// The history does not go on from it. Its head is this one, as the store says.
+    Not(Option<Head>),
+}
+
+impl<S> Folded<S> {
+    /// Whether it has all events up to a head, or more.
+    pub(super) fn reaches(&self, head: Head) -> bool {
+        self.head.is_some_and(|found| found.version >= head.version)
+    }
+}
+
 type Events = BoxStream<'static, Result<ReadEvent, StoreError>>;
 
 impl<A: Persistent> Repository<A> {
@@ -58,7 +73,7 @@ impl<A: Persistent> Repository<A> {
             .await
     }
 
-    /// Folds what follows a known state, whose head the store has just named as a part of the history.
+    /// Folds what follows a known state, as far as it links to that.
     pub(super) async fn fold_behind(
         &self,
         key: &AggregateKey,
@@ -88,7 +103,8 @@ impl<A: Persistent> Repository<A> {
     ) -> Result<Begun<A::State>, RepositoryError> {
         let Known { state, head, .. } = known;
         let mut events = self.store.read(query(key, Some(head.version), until));
-        let first = events.try_next().await?;
+        let first = events.try_next().await;
+        let first = first.map_err(|error| read_fault(key, error))?;
         let found = first
             .filter(|read| read.event.aggregate == *key && read.event.version == head.version)
             // What it says it is counts for nothing.
@@ -101,30 +117,31 @@ impl<A: Persistent> Repository<A> {
         Ok(Begun::Folded(folded))
     }
 
-    /// Brings a known state up to date; `None` when the history does not go on from it.
+    /// Brings a known state up to date.
     pub(super) async fn bring_up_to_date(
         &self,
         key: &AggregateKey,
         known: Known<A::State>,
-    ) -> Result<Option<Folded<A::State>>, RepositoryError> {
-        let Some(head) = self.store.head(key).await? else {
-            return Ok(None);
+    ) -> Result<BroughtUp<A::State>, RepositoryError> {
+        let head = self.store.head(key).await;
+        let Some(head) = head.map_err(|error| read_fault(key, error))? else {
+            return Ok(BroughtUp::Not(None));
         };
         if head == known.head {
-            return Ok(Some(Folded {
+            return Ok(BroughtUp::Folded(Folded {
                 state: known.state,
                 head: Some(head),
                 events: 0,
             }));
         }
         if head.version <= known.head.version {
-            return Ok(None);
+            return Ok(BroughtUp::Not(Some(head)));
         }
         match self.fold_behind(key, known, Until::End).await {
-            Ok(folded) => Ok(Some(folded)),
-            // Either the known state is of another history, or this one is broken. Reading it from its start
-            // tells.
-            Err(RepositoryError::Broken { .. }) => Ok(None),
+            Ok(folded) if folded.reaches(head) => Ok(BroughtUp::Folded(folded)),
+            // Either the known state is of another history, or this one is broken or not whole. Reading it
+            // from its start tells.
+            Ok(_) | Err(RepositoryError::Broken { .. }) => Ok(BroughtUp::Not(Some(head))),
             Err(error) => Err(error),
         }
     }
@@ -137,7 +154,12 @@ impl<A: Persistent> Repository<A> {
         until: Until,
     ) -> Result<Folded<A::State>, RepositoryError> {
         let (mut evolved, mut count) = (None, 0);
-        while let Some(read) = events.try_next().await? {
+        loop {
+            let read = events.try_next().await;
+            let read = read.map_err(|error| read_fault(verifier.aggregate(), error))?;
+            let Some(read) = read else {
+                break;
+            };
             if matches!(until, Until::Time(time) if read.event.event.timestamp > time) {
                 break;
             }
@@ -172,9 +194,40 @@ impl<A: Persistent> Repository<A> {
 
 pub(super) fn broken(read: &ReadEvent, source: ChainError) -> RepositoryError {
     RepositoryError::Broken {
+        aggregate: source.aggregate().clone(),
         position: read.position,
-        source,
+        code: source.code(),
+        source: Box::new(source),
     }
+}
+
+/// Why a history could not be read. What the store itself finds to be no event breaks it like any other.
+pub(super) fn read_fault(key: &AggregateKey, error: StoreError) -> RepositoryError {
+    match error {
+        StoreError::Invalid(InvalidEvent {
+            position,
+            code,
+            why,
+            ..
+        }) => RepositoryError::Broken {
+            aggregate: key.clone(),
+            position,
+            code,
+            source: why.into(),
+        },
+        error => RepositoryError::Store(error),
+    }
+}
+
+/// What to say of a history that ends before its head.
+pub(super) fn shorter(key: &AggregateKey, head: Head, found: Option<Head>) -> RepositoryError {
+    let found = found.map_or(0, |found| found.version.get());
+    RepositoryError::Store(StoreError::Mismatch {
+        why: format!(
+            "the head of `{key}` is version {}, but only {found} events can be read; read again",
+            head.version
+        ),
+    })
 }
 
 /// Which events to read. They are verified while they are folded.

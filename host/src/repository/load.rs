@@ -9,7 +9,7 @@ use cim_core::time::Timestamp;
 use cim_core::version::{Head, Version};
 
 use super::cache::{Cache, Known};
-use super::fold::{Begun, Folded, Until};
+use super::fold::{self, Begun, BroughtUp, Folded, Until};
 use super::snapshots::{LastSnapshot, Opened, SnapshotReport};
 use super::{Persistent, Repository, RepositoryError};
 use crate::clock;
@@ -60,11 +60,12 @@ impl<A: Persistent> Repository<A> {
     /// The state of an aggregate, verified from its first event on.
     ///
     /// The state is kept, up to the number that the options say. For a state that is kept, the store is
-    /// asked for the history's head, and only what came since is read, verified and folded. Where the head
-    /// does not fit what is kept, the history is read from its start again.
+    /// asked for the history's head, and only what came since is read, verified and folded. What is before
+    /// is not read again, so that an alteration there is not found. Where the head does not fit what is
+    /// kept, or the history does not reach it, the history is read from its start again.
     ///
-    /// Events that an earlier program wrote are upcast. Much memory is never needed: a history is read in
-    /// pages, and folded as it comes.
+    /// Events that an earlier program wrote are upcast. A history is read in pages and folded as it comes,
+    /// so that in memory are some of its pages and the state.
     ///
     /// # Errors
     ///
@@ -129,9 +130,19 @@ impl<A: Persistent> Repository<A> {
             Some(folded) => folded,
             None => load.genesis(Until::End).await?,
         };
+        if let Some(head) = load.promised
+            && !folded.reaches(head)
+        {
+            return Err(fold::shorter(&load.key, head, folded.head));
+        }
         let mut loaded = load.end(folded);
         if let Some(mut known) = loaded.known() {
-            self.take_if_due(&loaded.aggregate, &mut known, loaded.took);
+            // A snapshot would not have made a load from the cache any shorter.
+            let load_time = match loaded.from {
+                LoadedFrom::Cache(_) => Duration::ZERO,
+                LoadedFrom::Genesis | LoadedFrom::Snapshot(_) => loaded.took,
+            };
+            self.take_if_due(&loaded.aggregate, &mut known, load_time);
             loaded.snapshot = known.snapshot;
             self.cache().put(id, known);
         }
@@ -174,6 +185,8 @@ struct Load<'a, A: Persistent> {
     from: LoadedFrom,
     reports: Vec<SnapshotReport>,
     snapshot: LastSnapshot,
+    /// The head that the store has named, where what was known did not lead to it.
+    promised: Option<Head>,
 }
 
 impl<'a, A: Persistent> Load<'a, A> {
@@ -186,6 +199,7 @@ impl<'a, A: Persistent> Load<'a, A> {
             from: LoadedFrom::Genesis,
             reports: Vec::new(),
             snapshot: LastSnapshot::default(),
+            promised: None,
         }
     }
 
@@ -243,9 +257,9 @@ impl<'a, A: Persistent> Load<'a, A> {
         let Opened { snapshot, state } = match snapshots.open(&self.key).await {
             Ok(Some(opened)) => opened,
             Ok(None) => return Ok(None),
-            Err(report) => {
+            Err((report, last)) => {
                 self.reports.push(report);
-                self.snapshot = LastSnapshot::MISFIT;
+                self.snapshot = last;
                 return Ok(None);
             }
         };
@@ -258,7 +272,7 @@ impl<'a, A: Persistent> Load<'a, A> {
             head: snapshot.head,
             snapshot: LastSnapshot {
                 fits: Some((version, snapshot.taken_at)),
-                is_in_the_way: false,
+                ..LastSnapshot::default()
             },
         };
         let last = known.snapshot;
@@ -270,7 +284,7 @@ impl<'a, A: Persistent> Load<'a, A> {
             }
             Begun::Elsewhere(found) => {
                 self.reports
-                    .push(snapshots.elsewhere(&snapshot, found.as_ref()));
+                    .extend(snapshots.elsewhere(&snapshot, found.as_ref()));
                 self.snapshot = LastSnapshot::MISFIT;
                 Ok(None)
             }
@@ -283,15 +297,19 @@ impl<'a, A: Persistent> Load<'a, A> {
         known: Known<A::State>,
     ) -> Result<Option<Folded<A::State>>, RepositoryError> {
         let (version, snapshot) = (known.head.version, known.snapshot);
-        let folded = self.repository.bring_up_to_date(&self.key, known).await?;
-        if folded.is_some() {
-            (self.from, self.snapshot) = (LoadedFrom::Cache(version), snapshot);
-            self.repository.counters.cache_hits.count();
-        } else {
-            // The history is not what it was: a copy was put in its place, or it was cut.
-            self.repository.cache().remove(&self.key.id);
+        match self.repository.bring_up_to_date(&self.key, known).await? {
+            BroughtUp::Folded(folded) => {
+                (self.from, self.snapshot) = (LoadedFrom::Cache(version), snapshot);
+                self.repository.counters.cache_hits.count();
+                Ok(Some(folded))
+            }
+            BroughtUp::Not(head) => {
+                // The history is not what it was: a copy was put in its place, or it was cut.
+                self.repository.cache().remove(&self.key.id);
+                self.promised = head;
+                Ok(None)
+            }
         }
-        Ok(folded)
     }
 }
 

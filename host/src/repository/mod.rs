@@ -2,7 +2,8 @@
 //!
 //! A [`Repository`] knows one kind of aggregate in one namespace of a store. It folds verified histories
 //! into states, decides commands on them, appends what was decided, and decides anew where another writer
-//! was faster. What it keeps in memory only saves time: the history wins over everything else.
+//! was faster. What it keeps in memory saves time: a history that does not go on from it wins, but what was
+//! verified once is not read again for each load.
 
 mod cache;
 mod error;
@@ -184,7 +185,13 @@ impl<A: Persistent> Repository<A> {
     /// A snapshot is used when its seal, its store, its aggregate and the
     /// [`STATE_VERSION`](Aggregate::STATE_VERSION) are right and the history has its event. Then what it
     /// says of the events up to there is trusted as far as its key is; what follows is verified. Whatever
-    /// does not fit is ignored and reported, so that deleting all snapshots changes nothing but time.
+    /// does not fit is ignored and reported, so that deleting all snapshots changes nothing but time. One
+    /// that never fits gives way to the next one that is taken; one of a later state version or format is
+    /// left to the program that took it, and none is taken meanwhile.
+    ///
+    /// A state must be the same when it is read as it is written: that is compared for each snapshot, and
+    /// one of another state is not kept but reported. That the same `STATE_VERSION` still means the same
+    /// fold of the events is for the domain to see to.
     ///
     /// A snapshot is taken in the background, from a state that is there anyway, by a task that nobody
     /// waits for but [`settle`](Self::settle).
@@ -196,7 +203,7 @@ impl<A: Persistent> Repository<A> {
         policy: SnapshotPolicy,
     ) -> Self
     where
-        A::State: DeserializeOwned + Serialize,
+        A::State: DeserializeOwned + PartialEq + Serialize,
     {
         let of = (self.store.info().store_id, A::STATE_VERSION);
         let counters = Arc::clone(&self.counters);
@@ -215,8 +222,8 @@ impl<A: Persistent> Repository<A> {
             .map_or_else(Vec::new, |snapshots| snapshots.reports())
     }
 
-    /// Waits until no snapshot is being taken, for who ends the program or wants to see them. None is
-    /// lost that the program does not wait for but the time that it would have saved.
+    /// Waits for the snapshots that are being taken at the call, for who ends the program or wants to see
+    /// them. Of one that a program does not wait for, nothing is lost but the time that it would have saved.
     #[doc(alias = "close")]
     pub async fn settle(&self) {
         if let Some(snapshots) = &self.snapshots {

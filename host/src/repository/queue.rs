@@ -25,7 +25,8 @@ pub(super) struct Turn {
 struct Place {
     queue: Queue,
     id: AggregateId,
-    lock: Lock,
+    /// Only `None` while it is dropped.
+    lock: Option<Lock>,
 }
 
 impl Queue {
@@ -35,10 +36,10 @@ impl Queue {
         let place = Place {
             queue: self.clone(),
             id: id.clone(),
-            lock,
+            lock: Some(Arc::clone(&lock)),
         };
         Turn {
-            _guard: Arc::clone(&place.lock).lock_owned().await,
+            _guard: lock.lock_owned().await,
             _place: place,
         }
     }
@@ -52,8 +53,13 @@ impl Queue {
 impl Drop for Place {
     fn drop(&mut self) {
         let mut queues = self.queue.lock();
-        // The map's and this one. Nobody takes another one while the map is held.
-        if Arc::strong_count(&self.lock) == 2 {
+        // Given back while the map is held: of two who leave at the same time, the second one sees that the
+        // first has left.
+        self.lock = None;
+        if queues
+            .get(&self.id)
+            .is_some_and(|lock| Arc::strong_count(lock) == 1)
+        {
             queues.remove(&self.id);
         }
     }

@@ -121,6 +121,10 @@ impl<A: Persistent> Repository<A> {
                 match events.try_next().await {
                     Ok(Some(read)) if Some(read.position) <= end => replay.take(read, &mut show),
                     Ok(_) => break 'read,
+                    // Behind what was there when the replay began.
+                    Err(StoreError::Invalid(invalid)) if Some(invalid.position) > end => {
+                        break 'read;
+                    }
                     // The stream ends there, and what comes behind it is read by another one.
                     Err(StoreError::Invalid(invalid))
                         if Some(invalid.position) > replay.stats.last_position =>

@@ -1,11 +1,12 @@
 //! Snapshots of the states of a repository: when they are taken, and which of them are used.
 //!
-//! They save time and are trusted with nothing else. One that does not fit is reported, and the history
-//! is folded without it; one that cannot be taken is reported too, and taken later.
+//! They save time. That the state in one is what its events lead to is trusted to who has the key; all else
+//! is checked. One that does not fit is reported, and the history is folded without it; one that cannot be
+//! taken is reported too, and taken later.
 
 mod sealer;
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -13,7 +14,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use cim_core::cid::Cid;
 use cim_core::id::{AggregateId, AggregateKey};
-use cim_core::snapshot::{Snapshot, SnapshotError};
+use cim_core::snapshot::Snapshot;
 use cim_core::time::Timestamp;
 use cim_core::version::{Head, Version};
 use serde::Serialize;
@@ -23,9 +24,10 @@ use uuid::Uuid;
 
 pub(super) use self::sealer::Opened;
 
-use self::sealer::{Misfit, Sealer};
+use self::sealer::{Kept, Misfit, Sealer};
 use super::stats::Counters;
 use crate::clock;
+use crate::config::EventStoreConfig;
 use crate::snapshot::{SnapshotKey, SnapshotStore};
 
 /// When a snapshot of an aggregate is taken: after a load or a command, as soon as one of these says so
@@ -38,7 +40,8 @@ pub struct SnapshotPolicy {
     /// When the last one is so old, or there is none; not by default. For aggregates that get few
     /// events, each of which takes long to fold.
     pub max_age: Option<Duration>,
-    /// When a load took so long; not by default. For histories whose length does not tell.
+    /// When a load that did not begin in the cache took so long; not by default. For histories whose length
+    /// does not tell.
     pub load_time: Option<Duration>,
 }
 
@@ -48,6 +51,16 @@ impl Default for SnapshotPolicy {
             every_events: Some(100),
             max_age: None,
             load_time: None,
+        }
+    }
+}
+
+impl From<&EventStoreConfig> for SnapshotPolicy {
+    /// After as many events as `cim.toml` says.
+    fn from(config: &EventStoreConfig) -> Self {
+        Self {
+            every_events: Some(config.snapshot_threshold),
+            ..Self::default()
         }
     }
 }
@@ -88,8 +101,11 @@ const LARGE: usize = 256 << 10;
 pub(super) struct LastSnapshot {
     /// Its version, and when it was taken; of none, or one that does not fit, nothing.
     pub(super) fits: Option<(Version, Timestamp)>,
-    /// Whether one may be kept that does not fit, which keeps others out until it is deleted.
+    /// Whether one is kept that does not fit, which keeps others out until it is deleted.
     pub(super) is_in_the_way: bool,
+    /// Whether one of a later program is kept, which is left alone. Its format is told before its seal is
+    /// checked: who may write there can keep others out by it, as by deleting them, at the cost of time.
+    pub(super) is_newer: bool,
 }
 
 impl LastSnapshot {
@@ -97,6 +113,7 @@ impl LastSnapshot {
     pub(super) const MISFIT: Self = Self {
         fits: None,
         is_in_the_way: true,
+        is_newer: false,
     };
 }
 
@@ -121,7 +138,7 @@ impl<S: Send + Sync + 'static> Snapshots<S> {
         counters: Arc<Counters>,
     ) -> Self
     where
-        S: DeserializeOwned + Serialize,
+        S: DeserializeOwned + PartialEq + Serialize,
     {
         Self {
             store,
@@ -133,19 +150,36 @@ impl<S: Send + Sync + 'static> Snapshots<S> {
         }
     }
 
-    /// The snapshot of an aggregate, if one is kept that fits as far as it tells itself.
+    /// The snapshot of an aggregate, if one is kept that fits as far as it tells itself. Of one that is not
+    /// used, what follows for those that are taken.
     pub(super) async fn open(
         &self,
         key: &AggregateKey,
-    ) -> Result<Option<Opened<S>>, SnapshotReport> {
-        let sealed = match self.store.load(key).await {
-            Ok(Some(sealed)) => sealed,
-            Ok(None) => return Ok(None),
-            Err(error) => {
-                self.counters.snapshots_failed.count();
-                let misfit = Misfit::Store(error);
-                return Err(self.report(key, misfit.code(), misfit.to_string()));
+    ) -> Result<Option<Opened<S>>, (SnapshotReport, LastSnapshot)> {
+        self.open_kept(key).await.map_err(|misfit| {
+            match misfit {
+                Misfit::Store(_) => self.counters.snapshots_failed.count(),
+                Misfit::Snapshot(_)
+                | Misfit::State(_)
+                | Misfit::AnotherState
+                | Misfit::Interrupted => self.counters.snapshots_refused.count(),
             }
+            let last = match self.sealer.kept(&misfit) {
+                Kept::Misfit => LastSnapshot::MISFIT,
+                Kept::Newer => LastSnapshot {
+                    is_newer: true,
+                    ..LastSnapshot::default()
+                },
+                Kept::NotKnown => LastSnapshot::default(),
+            };
+            let report = self.report(key, misfit.code(), misfit.to_string());
+            (report, last)
+        })
+    }
+
+    async fn open_kept(&self, key: &AggregateKey) -> Result<Option<Opened<S>>, Misfit> {
+        let Some(sealed) = self.store.load(key).await.map_err(Misfit::Store)? else {
+            return Ok(None);
         };
         let opened = if sealed.len() < LARGE {
             self.sealer.open(&sealed, key)
@@ -153,21 +187,18 @@ impl<S: Send + Sync + 'static> Snapshots<S> {
             let (sealer, key) = (Arc::clone(&self.sealer), key.clone());
             on_a_thread(move || sealer.open(&sealed, &key)).await
         };
-        opened.map(Some).map_err(|misfit| {
-            self.counters.snapshots_refused.count();
-            self.report(key, misfit.code(), misfit.to_string())
-        })
+        opened.map(Some)
     }
 
     /// Says of a snapshot that the history has another event in its place.
-    pub(super) fn elsewhere(&self, snapshot: &Snapshot, found: Option<&Cid>) -> SnapshotReport {
+    pub(super) fn elsewhere(
+        &self,
+        snapshot: &Snapshot,
+        found: Option<&Cid>,
+    ) -> Option<SnapshotReport> {
+        let error = snapshot.check_history(found).err()?;
         self.counters.snapshots_refused.count();
-        let error = SnapshotError::AnotherHistory {
-            version: snapshot.head.version,
-            expected: found.copied(),
-            found: snapshot.head.cid,
-        };
-        self.report(&snapshot.aggregate, error.code(), error.to_string())
+        Some(self.report(&snapshot.aggregate, error.code(), error.to_string()))
     }
 
     /// The newest reports, the oldest of them first.
@@ -188,6 +219,7 @@ impl<S: Send + Sync + 'static> Snapshots<S> {
             Duration::from_micros(clock::now().micros().saturating_sub(taken_at.micros()))
         };
         behind > 0
+            && !last.is_newer
             && (every_events.is_some_and(|events| behind >= events)
                 || max_age.is_some_and(|oldest| last.fits.is_none_or(|(_, at)| age(at) >= oldest))
                 || longest.is_some_and(|longest| load_time >= longest))
@@ -209,11 +241,10 @@ impl<S: Send + Sync + 'static> Snapshots<S> {
             let _running = running;
             taker.save(key, state, head, taken_at, last).await;
         });
-        // Also if it fails: it is not tried again at once. Nor is it known yet that nothing is in the way
-        // any more.
+        // Also if it fails: it is not tried again at once. What is in the way then is found by the next look.
         Some(LastSnapshot {
             fits: Some((head.version, taken_at)),
-            ..last
+            ..LastSnapshot::default()
         })
     }
 
@@ -247,7 +278,15 @@ impl<S: Send + Sync + 'static> Snapshots<S> {
         sealed: Bytes,
         last: LastSnapshot,
     ) -> Result<(), Misfit> {
-        if last.is_in_the_way {
+        // What was loaded with the state may be long ago, and a later program may have come since.
+        let is_in_the_way = match self.open_kept(key).await {
+            Ok(_) => last.is_in_the_way,
+            Err(misfit) => match self.sealer.kept(&misfit) {
+                Kept::Misfit => true,
+                Kept::Newer | Kept::NotKnown => return Err(misfit),
+            },
+        };
+        if is_in_the_way {
             self.store.delete(key).await.map_err(Misfit::Store)?;
         }
         self.store
@@ -256,7 +295,7 @@ impl<S: Send + Sync + 'static> Snapshots<S> {
             .map_err(Misfit::Store)
     }
 
-    /// Waits until no snapshot is being taken.
+    /// Waits for the snapshots that are being taken now.
     pub(super) async fn settle(&self) {
         self.running.settle().await;
     }
@@ -293,8 +332,16 @@ async fn on_a_thread<T: Send + 'static>(
 /// The aggregates whose snapshot is being taken.
 #[derive(Debug, Default)]
 struct Running {
-    ids: Mutex<HashSet<AggregateId>>,
+    begun: Mutex<Begun>,
     ended: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Begun {
+    /// Each with the number under which it was begun.
+    ids: HashMap<AggregateId, u64>,
+    /// How many were begun so far.
+    count: u64,
 }
 
 /// That a snapshot is being taken, until it is dropped.
@@ -306,11 +353,14 @@ struct RunningOne {
 
 impl Running {
     fn begin(self: &Arc<Self>, id: &AggregateId) -> Option<RunningOne> {
-        let mut ids = self.lock();
-        if ids.len() >= AT_ONCE || !ids.insert(id.clone()) {
+        let mut begun = self.lock();
+        if begun.ids.len() >= AT_ONCE || begun.ids.contains_key(id) {
             return None;
         }
-        drop(ids);
+        begun.count += 1;
+        let number = begun.count;
+        begun.ids.insert(id.clone(), number);
+        drop(begun);
         Some(RunningOne {
             running: Arc::clone(self),
             id: id.clone(),
@@ -318,11 +368,12 @@ impl Running {
     }
 
     async fn settle(&self) {
+        let last = self.lock().count;
         loop {
             let mut ended = std::pin::pin!(self.ended.notified());
             // From now on no end is missed.
             ended.as_mut().enable();
-            if self.lock().is_empty() {
+            if self.lock().ids.values().all(|number| *number > last) {
                 return;
             }
             ended.await;
@@ -330,14 +381,14 @@ impl Running {
     }
 
     /// The ids. Nothing panics while they are held.
-    fn lock(&self) -> MutexGuard<'_, HashSet<AggregateId>> {
-        self.ids.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Begun> {
+        self.begun.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for RunningOne {
     fn drop(&mut self) {
-        self.running.lock().remove(&self.id);
+        self.running.lock().ids.remove(&self.id);
         self.running.ended.notify_waiters();
     }
 }

@@ -39,9 +39,9 @@ counts! {
     snapshots_refused,
     /// Snapshots that were taken.
     snapshots_taken,
-    /// Snapshots that could not be taken, or asked for.
+    /// Snapshots that could not be taken or loaded.
     snapshots_failed,
-    /// Commands on which events were stored.
+    /// Commands on which events were stored, on the history that they were decided on.
     executed,
     /// Commands that had been executed before, and were answered with what was stored then.
     repeated,

@@ -22,6 +22,7 @@ pub(super) struct Sealer<S> {
     // So that only states of which snapshots are taken need to be written and read.
     write: fn(&S) -> serde_json::Result<Vec<u8>>,
     read: fn(&[u8]) -> serde_json::Result<S>,
+    is_same: fn(&S, &S) -> bool,
 }
 
 /// A snapshot with its state. Whether the history has its head is not known yet.
@@ -34,7 +35,7 @@ pub(in super::super) struct Opened<S> {
 impl<S> Sealer<S> {
     pub(super) fn new(key: SnapshotKey, store_id: Uuid, state_version: u64) -> Self
     where
-        S: DeserializeOwned + Serialize,
+        S: DeserializeOwned + PartialEq + Serialize,
     {
         Self {
             key,
@@ -42,7 +43,13 @@ impl<S> Sealer<S> {
             state_version,
             write: serde_json::to_vec,
             read: |bytes| serde_json::from_slice(bytes),
+            is_same: S::eq,
         }
+    }
+
+    /// What follows from a misfit for the snapshot that is kept.
+    pub(super) fn kept(&self, misfit: &Misfit) -> Kept {
+        misfit.of_kept(self.state_version)
     }
 
     pub(super) fn seal(
@@ -53,8 +60,12 @@ impl<S> Sealer<S> {
         state: &S,
     ) -> Result<Bytes, Misfit> {
         let written = (self.write)(state).map_err(Misfit::State)?;
-        // A state that cannot be read again, as with a number that JSON has not, is found here.
-        (self.read)(&written).map_err(Misfit::State)?;
+        // A state that cannot be read again, as with a number that JSON has not, is found here; and one
+        // that is read as another, as with a field that is not written.
+        let again = (self.read)(&written).map_err(Misfit::State)?;
+        if !(self.is_same)(state, &again) {
+            return Err(Misfit::AnotherState);
+        }
         let snapshot = Snapshot {
             store_id: self.store_id,
             aggregate,
@@ -80,21 +91,48 @@ impl<S> Sealer<S> {
     }
 }
 
+/// What is known of a snapshot that is kept and not used.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Kept {
+    /// It never fits again.
+    Misfit,
+    /// It is of a later program, which still needs it.
+    Newer,
+    NotKnown,
+}
+
 /// Why a snapshot is not used, or not taken.
 #[derive(Debug)]
 pub(super) enum Misfit {
     Snapshot(SnapshotError),
     State(serde_json::Error),
+    /// What is read is not what was written.
+    AnotherState,
     Store(SnapshotStoreError),
     /// The program ends, or the state's own code has panicked.
     Interrupted,
 }
 
 impl Misfit {
+    /// What follows for the snapshot that is kept.
+    fn of_kept(&self, state_version: u64) -> Kept {
+        match self {
+            Self::Snapshot(SnapshotError::Newer { .. }) => Kept::Newer,
+            Self::Snapshot(SnapshotError::StateVersion { found, .. }) if *found > state_version => {
+                Kept::Newer
+            }
+            Self::Snapshot(_)
+            | Self::State(_)
+            | Self::AnotherState
+            | Self::Store(SnapshotStoreError::Damaged { .. }) => Kept::Misfit,
+            Self::Store(_) | Self::Interrupted => Kept::NotKnown,
+        }
+    }
+
     pub(super) fn code(&self) -> &'static str {
         match self {
             Self::Snapshot(error) => error.code(),
-            Self::State(_) => "snapshot-state-invalid",
+            Self::State(_) | Self::AnotherState => "snapshot-state-invalid",
             Self::Store(error) => error.code(),
             Self::Interrupted => "snapshot-interrupted",
         }
@@ -106,6 +144,9 @@ impl fmt::Display for Misfit {
         match self {
             Self::Snapshot(error) => error.fmt(f),
             Self::State(error) => write!(f, "the state cannot be read as it is written: {error}"),
+            Self::AnotherState => {
+                f.write_str("the state is another one when it is read as it is written")
+            }
             Self::Store(error) => {
                 error.fmt(f)?;
                 let mut source = std::error::Error::source(error);

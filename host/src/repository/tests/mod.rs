@@ -1,5 +1,7 @@
 //! What a repository promises, on a store in memory.
 
+mod faults;
+mod faulty;
 mod rival;
 mod snapshots;
 mod streams;
@@ -293,11 +295,15 @@ async fn an_altered_history_is_not_folded() {
     });
     let error = other(&tallies).load(&id("t")).await.expect_err("altered");
     assert_eq!(error.code(), "wrong-cid");
-    let RepositoryError::Broken { position, source } = error else {
+    let RepositoryError::Broken {
+        position, source, ..
+    } = error
+    else {
         panic!("{error:?}")
     };
     assert_eq!(position.get(), 2);
-    assert!(matches!(source, ChainError::WrongCid { .. }));
+    let source = source.downcast::<ChainError>().expect("of the chain");
+    assert!(matches!(*source, ChainError::WrongCid { .. }));
 }
 
 #[tokio::test]

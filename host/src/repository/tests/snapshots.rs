@@ -1,5 +1,7 @@
 //! What snapshots change: time, and nothing else.
 
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
 use bytes::Bytes;
 use cim_core::cid::Cid;
 use cim_core::snapshot::Snapshot;
@@ -193,7 +195,7 @@ async fn what_was_altered_or_copied_is_not_used() {
             ..good.clone()
         },
         Snapshot {
-            state_version: 2,
+            state_version: 0,
             ..good.clone()
         },
         Snapshot {
@@ -282,6 +284,224 @@ async fn what_was_altered_or_copied_is_not_used() {
             "{code}"
         );
     }
+}
+
+#[tokio::test]
+async fn a_snapshot_of_a_later_program_is_left_to_it() {
+    let (_, plain) = tallies();
+    let snapshots = MemorySnapshots::default();
+    counted(&with(&plain, &snapshots, every(10)), "t", 10).await;
+    let key = plain.key(&id("t"));
+    let good = opened(&snapshots, &key).await;
+    let shape = Snapshot {
+        state_version: 2,
+        ..good.clone()
+    };
+    let mut format = good.seal(&KEY).to_vec();
+    format[7] += 1;
+    for (sealed, code) in [
+        (shape.seal(&KEY), "snapshot-state-version"),
+        (format.into(), "snapshot-newer"),
+    ] {
+        snapshots.delete(&key).await.expect("deleted");
+        let kept = async || snapshots.load(&key).await.expect("an answer");
+        // It is there when the aggregate is loaded, or comes while that is kept.
+        for comes_later in [false, true] {
+            let tallies = with(&plain, &snapshots, every(10));
+            if comes_later {
+                tallies.load(&id("t")).await.expect("loaded");
+                tallies.settle().await;
+            }
+            snapshots.delete(&key).await.expect("deleted");
+            snapshots
+                .save(&key, version(10), sealed.clone())
+                .await
+                .expect("saved");
+            counted(&tallies, "t", 20).await;
+            assert_eq!(kept().await.as_ref(), Some(&sealed), "{code}");
+            let reports = tallies.snapshot_reports();
+            assert!(!reports.is_empty());
+            assert!(reports.iter().all(|report| report.code == code));
+        }
+    }
+}
+
+/// A tally whose state is not all written.
+struct Forgetful;
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct ForgetfulState {
+    words: u64,
+    #[serde(skip)]
+    last: String,
+}
+
+impl Aggregate for Forgetful {
+    type State = ForgetfulState;
+    type Event = TallyEvent;
+    type Command = Ask;
+    type Error = Closed;
+
+    fn initial_state() -> ForgetfulState {
+        ForgetfulState::default()
+    }
+
+    fn evolve(mut state: ForgetfulState, event: &TallyEvent) -> ForgetfulState {
+        if let TallyEvent::TallyCounted { word, .. } = event {
+            state.words += 1;
+            state.last.clone_from(word);
+        }
+        state
+    }
+
+    fn decide(_: &ForgetfulState, _: Ask) -> Result<Vec<TallyEvent>, Closed> {
+        Ok(Vec::new())
+    }
+}
+
+#[tokio::test]
+async fn a_state_that_is_another_one_when_it_is_read_is_not_kept() {
+    let (_, plain) = tallies();
+    counted(&plain, "t", 3).await;
+    let snapshots = MemorySnapshots::default();
+    let forgetful = Repository::<Forgetful>::new(Arc::clone(plain.store()), Namespace::default())
+        .with_snapshots(Arc::new(snapshots.clone()), KEY.into(), every(1));
+    forgetful.load(&id("t")).await.expect("loaded");
+    forgetful.settle().await;
+    assert_eq!(versions(&snapshots).await, []);
+    let reports = forgetful.snapshot_reports();
+    assert_eq!(
+        (reports.len(), reports[0].code),
+        (1, "snapshot-state-invalid")
+    );
+    assert_eq!(forgetful.stats().snapshots_failed, 1);
+}
+
+#[tokio::test]
+async fn a_load_from_the_cache_is_not_what_takes_long() {
+    let (_, plain) = tallies();
+    counted(&plain, "t", 12).await;
+    let snapshots = MemorySnapshots::default();
+    let policy = SnapshotPolicy {
+        load_time: Some(Duration::from_nanos(1)),
+        ..NEVER
+    };
+    let tallies = with(&plain, &snapshots, policy);
+    for version in [12, 13] {
+        let loaded = tallies.load(&id("t")).await.expect("loaded");
+        tallies.settle().await;
+        assert_eq!(loaded.version().map(Version::get), Some(version));
+        assert_eq!(versions(&snapshots).await, [("t".to_owned(), 12)]);
+        counted(&plain, "t", 1).await;
+    }
+}
+
+#[test]
+fn a_policy_is_what_the_configuration_says() {
+    let config = crate::config::EventStoreConfig {
+        snapshot_threshold: 7,
+        ..Default::default()
+    };
+    assert_eq!(SnapshotPolicy::from(&config), every(7));
+}
+
+/// Snapshots that can be out of reach, and count what is deleted of them.
+#[derive(Debug, Default)]
+struct Far {
+    snapshots: MemorySnapshots,
+    is_away: AtomicBool,
+    deleted: AtomicU64,
+}
+
+impl SnapshotStore for Far {
+    fn load<'a>(
+        &'a self,
+        key: &'a AggregateKey,
+    ) -> BoxFuture<'a, Result<Option<Bytes>, SnapshotStoreError>> {
+        if self.is_away.load(Ordering::Relaxed) {
+            let error = SnapshotStoreError::Unreachable {
+                doing: "loading a snapshot",
+                source: "away".into(),
+            };
+            return Box::pin(async { Err(error) });
+        }
+        self.snapshots.load(key)
+    }
+
+    fn save<'a>(
+        &'a self,
+        key: &'a AggregateKey,
+        version: Version,
+        sealed: Bytes,
+    ) -> BoxFuture<'a, Result<(), SnapshotStoreError>> {
+        self.snapshots.save(key, version, sealed)
+    }
+
+    fn delete<'a>(
+        &'a self,
+        key: &'a AggregateKey,
+    ) -> BoxFuture<'a, Result<bool, SnapshotStoreError>> {
+        self.deleted.fetch_add(1, Ordering::Relaxed);
+        self.snapshots.delete(key)
+    }
+
+    fn delete_all(&self) -> BoxFuture<'_, Result<u64, SnapshotStoreError>> {
+        self.snapshots.delete_all()
+    }
+
+    fn list(&self) -> BoxStream<'static, Result<SnapshotEntry, SnapshotStoreError>> {
+        self.snapshots.list()
+    }
+}
+
+#[tokio::test]
+async fn only_what_does_not_fit_is_deleted_and_once() {
+    let (_, plain) = tallies();
+    let far = Arc::new(Far::default());
+    let key = plain.key(&id("t"));
+    counted(&with(&plain, &far.snapshots, every(10)), "t", 10).await;
+    let deleted = || far.deleted.load(Ordering::Relaxed);
+    let tallies = || other(&plain).with_snapshots(far.clone(), KEY.into(), every(10));
+
+    // Out of reach while it is loaded: that says nothing of it.
+    let away = tallies();
+    far.is_away.store(true, Ordering::Relaxed);
+    let loaded = away.load(&id("t")).await.expect("loaded");
+    away.settle().await;
+    assert_eq!(
+        (loaded.from, loaded.reports.len()),
+        (LoadedFrom::Genesis, 1)
+    );
+    far.is_away.store(false, Ordering::Relaxed);
+    counted(&away, "t", 20).await;
+    assert_eq!(
+        (deleted(), versions(&*far).await),
+        (0, vec![("t".to_owned(), 30)])
+    );
+
+    // One of another history is deleted for the next one, and not that one for the one behind it.
+    let good = opened(&far.snapshots, &key).await;
+    let another = Snapshot {
+        head: Head {
+            cid: Cid::of_block(b"another event"),
+            ..good.head
+        },
+        ..good
+    };
+    let sealed = another.seal(&KEY);
+    far.save(&key, version(100), sealed).await.expect("saved");
+    let tallies = tallies();
+    tallies.load(&id("t")).await.expect("loaded");
+    tallies.settle().await;
+    assert_eq!(
+        (deleted(), versions(&*far).await),
+        (1, vec![("t".to_owned(), 30)])
+    );
+    counted(&tallies, "t", 10).await;
+    assert_eq!(
+        (deleted(), versions(&*far).await),
+        (1, vec![("t".to_owned(), 40)])
+    );
 }
 
 /// The same with an empty cache.
