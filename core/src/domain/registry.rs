@@ -39,7 +39,7 @@ impl<T> Described for T {}
 /// JSON, and its refusals a code.
 pub trait Model:
     Aggregate<
-        State: Clone + Described + DeserializeOwned + Serialize + Send + Sync + 'static,
+        State: Clone + Described + DeserializeOwned + PartialEq + Serialize + Send + Sync + 'static,
         Event: Described + DomainEvent + Send + Sync + 'static,
         Command: Clone + Described + DomainCommand + Send + Sync + 'static,
         Error: DomainError,

@@ -164,10 +164,7 @@ impl Give<'_> {
     }
 
     async fn repository<M: Model>(&self, opened: &Opened, key: &AggregateKey) -> Repository<M> {
-        let policy = SnapshotPolicy {
-            every_events: Some(self.place.config.event_store.snapshot_threshold),
-            ..SnapshotPolicy::default()
-        };
+        let policy = SnapshotPolicy::from(&self.place.config.event_store);
         let repository = Repository::new(opened.store.clone(), key.namespace.clone());
         model::with_snapshots(repository, opened, &key.id, policy).await
     }
@@ -298,6 +295,9 @@ fn failure<E: DomainError>(
             Failure::from(error).help(again)
         }
         ExecuteError::Append(error) => error.into(),
+        ExecuteError::Replaced { .. } => Failure::of(Exit::Broken, error.code(), &error).help(
+            format!("`cim read {entity} {aggregate}` shows the history that is there now"),
+        ),
     }
 }
 

@@ -97,7 +97,7 @@ impl<A: Persistent<Command: Clone>> Repository<A> {
     /// A command that was executed before is answered with what was stored then, also when the domain
     /// would refuse it by now. So a command whose outcome is not known, or whose future was dropped, may
     /// be given again, the same one with its id. For that the store is asked for the id before anything is
-    /// decided. An id that was used for another aggregate, or for a command of another conversation, time,
+    /// decided. An id that was used for another aggregate, or for a command of another conversation,
     /// source or metadata, is rejected. Whether what is asked is the same cannot be told from what is
     /// stored: another payload under the same id and envelope is answered with the events of the first.
     /// A command on which nothing was stored leaves no trace, and is decided anew.
@@ -338,11 +338,11 @@ impl<A: Persistent<Command: Clone>> Repository<A> {
     }
 }
 
-/// Whether an event was decided on a command, as far as it tells: its body follows from the state too.
+/// Whether an event was decided on a command, as far as it tells: its body follows from the state too, and
+/// who gives a command again may not know any more when it was given first.
 fn is_of<C>(event: &NewEvent, command: &Command<C>) -> bool {
     event.causation == Some(*command.id.as_uuid())
         && event.correlation == command.correlation
-        && event.timestamp == command.timestamp
         && event.source == command.source
         && event.metadata == command.metadata
 }

@@ -192,10 +192,6 @@ async fn an_id_that_was_used_for_another_command_is_rejected() {
             ..asked.clone()
         },
         Command {
-            timestamp: at(10),
-            ..asked.clone()
-        },
-        Command {
             source: Text::new("other").expect("a text"),
             ..asked.clone()
         },
