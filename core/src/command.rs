@@ -4,13 +4,16 @@
 //! conversation. Their own ids follow from the command's, so that a command that is executed a second
 //! time makes the same events, which a store knows again.
 
+use std::error::Error;
+use std::fmt;
+
 use uuid::Uuid;
 
 use crate::event::{NewEvent, TraceContext};
-use crate::id::EventId;
+use crate::id::{EventId, EventType};
 use crate::metadata::Metadata;
-use crate::payload::{self, DomainEvent};
-use crate::text::Text;
+use crate::payload::{self, DomainCommand, DomainEvent};
+use crate::text::{Text, shorten};
 use crate::time::Timestamp;
 
 /// What is asked of an aggregate.
@@ -87,6 +90,30 @@ impl<C> Command<C> {
         }
     }
 
+    /// The same command with another payload.
+    pub fn with_payload<D>(self, payload: D) -> Command<D> {
+        let Self {
+            id,
+            correlation,
+            causation,
+            timestamp,
+            source,
+            metadata,
+            trace,
+            payload: _,
+        } = self;
+        Command {
+            id,
+            correlation,
+            causation,
+            timestamp,
+            source,
+            metadata,
+            trace,
+            payload,
+        }
+    }
+
     /// The id of the event at this place among those that are decided on it, from 0.
     ///
     /// It has the milliseconds of the command's id, and bits that follow from that id and the place.
@@ -109,6 +136,99 @@ impl<C> Command<C> {
             )
         });
         events.collect()
+    }
+}
+
+/// The command of a type and a body.
+///
+/// # Errors
+///
+/// [`CommandError`]: the entity has no such command, or the body is not what it has.
+///
+/// # Examples
+///
+/// ```
+/// use cim_core::command;
+/// use cim_core::payload::DomainCommand;
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Debug, PartialEq, Serialize, Deserialize, DomainCommand)]
+/// #[command(entity = "lamp")]
+/// enum LampCommand {
+///     LightLamp { watts: u32 },
+/// }
+///
+/// let light: LampCommand = command::read("LightLamp", br#"{"watts":40}"#)?;
+/// assert_eq!(light, LampCommand::LightLamp { watts: 40 });
+///
+/// let refused = command::read::<LampCommand>("SellLamp", b"{}").expect_err("there is none");
+/// assert_eq!(refused.code(), "command-type-unknown");
+/// # Ok::<(), cim_core::command::CommandError>(())
+/// ```
+pub fn read<C: DomainCommand>(command_type: &str, body: &[u8]) -> Result<C, CommandError> {
+    let Some(declared) = payload::declared::<C>(command_type) else {
+        return Err(CommandError::UnknownType {
+            entity: C::ENTITY,
+            command_type: shorten(command_type),
+        });
+    };
+    let name = EventType::new(declared.name).expect("commands are named like event types");
+    payload::decode(&name, body).map_err(|source| CommandError::Invalid {
+        command_type: declared.name,
+        source,
+    })
+}
+
+/// What is no command of an entity.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum CommandError {
+    /// The entity has no such command.
+    UnknownType {
+        /// The entity.
+        entity: &'static str,
+        /// The type that was named.
+        command_type: String,
+    },
+    /// The body is not what its type has.
+    Invalid {
+        /// The type.
+        command_type: &'static str,
+        /// What the JSON parser says.
+        source: serde_json::Error,
+    },
+}
+
+impl CommandError {
+    /// The stable code of this fault.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::UnknownType { .. } => "command-type-unknown",
+            Self::Invalid { .. } => "command-invalid",
+        }
+    }
+}
+
+impl fmt::Display for CommandError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::UnknownType {
+                entity,
+                command_type,
+            } => write!(f, "`{entity}` has no command of type `{command_type}`"),
+            Self::Invalid { command_type, .. } => {
+                write!(f, "the payload is not a `{command_type}`")
+            }
+        }
+    }
+}
+
+impl Error for CommandError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::UnknownType { .. } => None,
+            Self::Invalid { source, .. } => Some(source),
+        }
     }
 }
 

@@ -19,11 +19,11 @@
 //! (what proves it) · [`version`] (numbers of a history) · [`append`] (what a store may answer) ·
 //! [`aggregate`] and [`command`] (decide, evolve, fold) · [`payload`] (typed events) · [`machine`] (what a
 //! lifecycle allows, checked and drawn) · [`upcast`] (old schemas read as new ones) · [`snapshot`] (a state
-//! that spares the folding) · [`export`] (the file that anyone can verify) · [`projection`] (events become
-//! documents) · [`policy`] (retries and circuit breakers) · with the feature `schema`, `schema` (what a
-//! body of each type must be) · with the feature `identity`, `nkey`, `jwt` and `creds` (who may do what on
-//! NATS) · [`domain`] (aggregates whose rules are ours) · with the feature `testing`, `testing` (given
-//! events, when a command, then events).
+//! that spares the folding) · [`history`] (all of that, event by event) · [`export`] (the file that anyone
+//! can verify) · [`projection`] (events become documents) · [`policy`] (retries and circuit breakers) · with
+//! the feature `schema`, `schema` (what a body of each type must be) · with the feature `identity`, `nkey`,
+//! `jwt` and `creds` (who may do what on NATS) · [`domain`] (aggregates whose rules are ours) · with the
+//! feature `testing`, `testing` (given events, when a command, then events).
 
 #![warn(missing_docs)]
 
@@ -41,6 +41,7 @@ pub mod domain;
 pub mod event;
 pub mod export;
 pub mod headers;
+pub mod history;
 pub mod id;
 #[cfg(feature = "identity")]
 pub mod jwt;

@@ -11,10 +11,12 @@ use cim_core::subject::{StoreTemplate, TemplateError};
 use crate::config::Config;
 #[cfg(feature = "jetstream")]
 use crate::jetstream::{
-    ConnectError, JetStreamClient, JetStreamStore, NatsOptions, OptionsError, Process, event_stream,
+    ConnectError, JetStreamClient, JetStreamSnapshots, JetStreamStore, NatsOptions, OptionsError,
+    Process, event_stream,
 };
 use crate::secret::without_user;
-use crate::sqlite::SqliteStore;
+use crate::snapshot::SnapshotStore;
+use crate::sqlite::{SqliteSnapshots, SqliteStore};
 use crate::store::{EventStore, StoreError};
 #[cfg(feature = "jetstream")]
 use crate::{cache, clock};
@@ -60,6 +62,52 @@ pub struct Opened {
     /// Whether it has lost events that were read from it before, and has others in their place. What was
     /// remembered of it is made again.
     pub has_gone_back: bool,
+    beside: Beside,
+}
+
+/// What lies beside the events of a store.
+#[derive(Debug)]
+enum Beside {
+    File(PathBuf),
+    #[cfg(feature = "jetstream")]
+    Bucket(JetStreamSnapshots),
+}
+
+impl Opened {
+    /// Where snapshots of the store's aggregates are kept: in its own file, or in a bucket beside its
+    /// stream, which is made with the first of them.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError::Store`] when the file cannot be read. A server is not asked yet.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use cim_core::domain::person::Person;
+    /// use cim_core::id::Namespace;
+    /// use cim_host::config::Config;
+    /// use cim_host::open::open;
+    /// use cim_host::repository::{Repository, SnapshotPolicy};
+    /// use cim_host::snapshot::{KEY_FILE_NAME, SnapshotKey};
+    ///
+    /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+    /// let opened = open("nats://localhost", &Config::default(), None).await?;
+    /// let snapshots = opened.snapshots()?;
+    /// let mut persons = Repository::<Person>::new(opened.store, Namespace::default());
+    /// if let Some(key) = SnapshotKey::open(KEY_FILE_NAME.as_ref())? {
+    ///     persons = persons.with_snapshots(snapshots, key, SnapshotPolicy::default());
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn snapshots(&self) -> Result<Arc<dyn SnapshotStore>, OpenError> {
+        match &self.beside {
+            Beside::File(path) => Ok(Arc::new(SqliteSnapshots::open(path)?)),
+            #[cfg(feature = "jetstream")]
+            Beside::Bucket(snapshots) => Ok(Arc::new(snapshots.clone())),
+        }
+    }
 }
 
 /// What a store that is made has.
@@ -97,6 +145,7 @@ pub async fn open(url: &str, config: &Config, new: Option<NewStore>) -> Result<O
     Ok(Opened {
         store: Arc::new(store),
         has_gone_back: false,
+        beside: Beside::File(path),
     })
 }
 
@@ -180,9 +229,12 @@ async fn open_stream(
         }
         (opened, _) => opened?,
     };
+    let store_id = store.info().store_id;
+    let replicas = config.event_store.replicas;
     Ok(Opened {
         has_gone_back: store.has_gone_back(),
         store: Arc::new(store),
+        beside: Beside::Bucket(JetStreamSnapshots::new(port, store_id, replicas)),
     })
 }
 

@@ -66,6 +66,23 @@ export {
   type RecordedEvent,
 } from "./message.js";
 export {
+  Aggregate,
+  type CommandOf,
+  createId,
+  type DecideOptions,
+  type Diagram,
+  diagramsOf,
+  entities,
+  type Entity,
+  type EventHeaders,
+  type EventOf,
+  type IdOptions,
+  type NewEvent,
+  type Snapshot,
+  type StateOf,
+} from "./model.js";
+export type * from "./domains.js";
+export {
   type AggregateKey,
   assertSubject,
   CANONICAL_EVENTS,

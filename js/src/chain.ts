@@ -66,6 +66,7 @@ export class ChainVerifier {
   }
 }
 
-function settings({ template = CANONICAL_EVENTS, carrier = "wire" }: ChainOptions): [string, Carrier] {
+/** @internal */
+export function settings({ template = CANONICAL_EVENTS, carrier = "wire" }: ChainOptions): [string, Carrier] {
   return [templateText(template), carrier];
 }

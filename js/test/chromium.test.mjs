@@ -1,4 +1,4 @@
-// Identity in a browser: the page loads the package as a user's page does, and runs the vectors.
+// The package in a browser: the page loads it as a user's page does, and runs the vectors.
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
@@ -10,7 +10,7 @@ import { test } from "node:test";
 
 const TYPES = { ".html": "text/html", ".json": "application/json", ".wasm": "application/wasm" };
 
-test("in Chromium the same entropy and time give the same bytes", { timeout: 60_000 }, async (context) => {
+test("in Chromium the same commands, entropy and time give the same bytes", { timeout: 60_000 }, async (context) => {
   const { promise, resolve, reject } = withResolvers();
   const server = createServer((request, response) => serve(request, response, resolve).catch(reject));
   await new Promise((listening) => server.listen(0, "127.0.0.1", listening));
@@ -34,12 +34,14 @@ test("in Chromium the same entropy and time give the same bytes", { timeout: 60_
     await rm(profile, { recursive: true, maxRetries: 5 });
   });
 
-  const { checks, publicKey, agent, error } = await promise;
+  const { checks, publicKey, id, agent, error } = await promise;
   assert.equal(error, undefined);
   assert.match(agent, /Chrome/);
   assert.match(publicKey, /^O[A-Z2-7]{55}$/);
-  assert.ok(checks.length > 80, `${checks.length}`);
-  for (const [what, expected, found] of checks) assert.deepEqual(found, expected, what);
+  assert.match(id, /^[0-9a-f]{8}-[0-9a-f]{4}-7/);
+  assert.ok(checks.identity.length > 80, `${checks.identity.length}`);
+  assert.ok(checks.models.length > 400, `${checks.models.length}`);
+  for (const [what, expected, found] of Object.values(checks).flat()) assert.deepEqual(found, expected, what);
 });
 
 async function serve(request, response, resolve) {

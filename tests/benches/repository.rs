@@ -58,7 +58,7 @@ fn main() {
     };
     compare(
         "load without a snapshot / raw select",
-        "time ≤ 5",
+        "time ≤ 3",
         EVENTS as usize,
         |_| {
             let load = load(&plain, LoadedFrom::Genesis, EVENTS);
@@ -91,20 +91,21 @@ fn main() {
 /// The time of commands one after another on a long history, against raw commits.
 fn executing(runtime: &Runtime, plain: &Repository<Ledger>, store: &Arc<dyn EventStore>) {
     const COMMANDS: usize = 100;
-    let kept = ledgers(store);
+    let (kept, id) = (ledgers(store), ledger_id(1));
     let post = |ledgers: &Repository<Ledger>| {
         time(|| {
             for _ in 0..COMMANDS {
-                let posted = ledgers.execute(&ledger_id(1), LedgerCommand::post("a"));
+                let posted = ledgers.execute(&id, LedgerCommand::post("a"));
                 runtime.block_on(posted).expect("posted");
             }
         })
     };
+    let other = ledger_id(2);
     let append = || {
         time(|| {
             for second in 0..COMMANDS as u64 {
                 let events = vec![event(second)];
-                let saved = plain.save(&ledger_id(2), ExpectedVersion::Any, events);
+                let saved = plain.save(&other, ExpectedVersion::Any, events);
                 runtime.block_on(saved).expect("saved");
             }
         })
@@ -134,8 +135,10 @@ async fn fill(ledgers: &Repository<Ledger>, count: u64) {
     while left > 0 {
         let events: Vec<_> = (0..left.min(1000)).map(event).collect();
         left -= events.len() as u64;
-        let saved = ledgers.save(&ledger_id(1), ExpectedVersion::Any, events);
-        saved.await.expect("saved");
+        let saved = ledgers
+            .save(&ledger_id(1), ExpectedVersion::Any, events)
+            .await;
+        saved.expect("saved");
     }
 }
 

@@ -59,6 +59,19 @@ const creds = identity.tokens.map(({ creds }) => creds).filter((text) => text !=
 assert.notEqual(creds.length, 0);
 for (const text of creds) assert.equal(call("creds", text), text);
 
+// And so are the domains' decisions and states.
+const models = JSON.parse(await readFile(new URL("../vectors/models.json", import.meta.url), "utf8"));
+let decided = 0;
+for (const { aggregate, steps, state } of models.lives) {
+  const commands = steps.map(({ command }) => ({ ...command, data: JSON.stringify(command.data) }));
+  const asked = { entity: aggregate.entity, template: models.template, snapshot: null, events: [], commands };
+  const found = JSON.parse(call("models", JSON.stringify({ ...asked, aggregate: nameOf({ aggregate }) })));
+  const answers = steps.map(({ events, refused }) => refused ?? events);
+  assert.deepEqual(found, { state, answers });
+  decided += commands.length;
+}
+assert.notEqual(decided, 0);
+
 console.log(
-  `The bare module made ${blocks.length} blocks, verified and folded ${whole.length} events, and issued ${tokens.length} tokens.`,
+  `The bare module made ${blocks.length} blocks, verified and folded ${whole.length} events, issued ${tokens.length} tokens, and decided ${decided} commands.`,
 );

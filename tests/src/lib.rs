@@ -13,7 +13,8 @@ pub mod program;
 pub mod random;
 pub mod receipt;
 pub mod rivals;
+pub mod typescript;
 pub mod work;
 
 pub use binary::cim_binary;
-pub use plugins::plugin;
+pub use plugins::{core_module, plugin};

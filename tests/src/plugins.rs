@@ -1,4 +1,4 @@
-//! The plugins under test.
+//! The plugins under test, and the core as a module.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,6 +12,19 @@ use std::time::SystemTime;
 /// When it is missing, or older than its sources: a test must not judge another plugin than the
 /// one that stands here.
 pub fn plugin(name: &str) -> PathBuf {
+    built(name, &SOURCES)
+}
+
+/// The path of the core as a bare WebAssembly module, which `cargo xtask plugins` has built too.
+///
+/// # Panics
+///
+/// As [`plugin`].
+pub fn core_module() -> PathBuf {
+    built("core-wasm", &CORE_SOURCES)
+}
+
+fn built(name: &str, sources: &[&str]) -> PathBuf {
     let test = std::env::current_exe().expect("a test has a path");
     // target/<profile>/deps/<test>
     let target = test
@@ -26,7 +39,7 @@ pub fn plugin(name: &str) -> PathBuf {
         );
     };
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    for folder in SOURCES {
+    for folder in sources {
         if let Some(newer) = newer_than(&workspace.join(folder), built) {
             panic!(
                 "`{}` is older than `{}`: run `cargo xtask plugins`",
@@ -70,6 +83,9 @@ const SOURCES: [&str; 5] = [
     "wasm/sdk/src",
     "wasm/wit",
 ];
+
+/// What the core's module is built from.
+const CORE_SOURCES: [&str; 3] = ["core/macros/src", "core/src", "tests/core-wasm/src"];
 
 #[cfg(test)]
 mod tests {

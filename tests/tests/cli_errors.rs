@@ -455,6 +455,87 @@ const SCHEMAS: &[Case] = &[
     (6, "broken> export --upcast out.cim"),
 ];
 
+const MODELS: &[Case] = &[
+    (2, "command"),
+    (2, "command compute"),
+    (2, "command compute c1"),
+    (2, "command --list"),
+    (2, "command compute c1 --list"),
+    (2, "command compute --list --time 2026-11-01T08:00:00Z"),
+    (2, "command key --list"),
+    (2, "command key k1 RotateKey"),
+    (2, "command 'my compute' c1 RegisterResource"),
+    (2, "command compute a.b ClearAccountConcept"),
+    (2, "command compute c1 Register"),
+    (2, "command compute c1 registerResource"),
+    (2, "command compute c1 RegisterResource"),
+    (2, "command compute c1 RegisterResource --data {"),
+    (
+        2,
+        "command compute c1 RegisterResource --data '{\"hostname\":\"a\",\"hostname\":\"b\"}'",
+    ),
+    (2, "command compute c1 RegisterResource --data []"),
+    (2, "command compute c1 RegisterResource --data @bad.json"),
+    (2, "command compute c1 RegisterResource --data - < bad.json"),
+    (
+        3,
+        "command compute c1 RegisterResource --data @missing.json",
+    ),
+    (2, "command compute c1 RegisterResource --data @kind.json"),
+    (2, "command compute c1 RegisterResource --data @number.json"),
+    (2, "command compute c1 RegisterResource --data @tags.json"),
+    (
+        2,
+        "command compute c1 RegisterResource --data @hostname.json",
+    ),
+    (2, "command compute c1 RegisterResource --data @more.json"),
+    (
+        2,
+        "command compute c1 ClearAccountConcept --data '{\"a\":1}'",
+    ),
+    (2, "command compute c1 ClearAccountConcept --command-id 1"),
+    (
+        2,
+        "command compute c1 ClearAccountConcept --command-id 123e4567-e89b-42d3-a456-426614174000",
+    ),
+    (2, "command compute c1 ClearAccountConcept --correlation 1"),
+    (2, "command compute c1 ClearAccountConcept --causation 1"),
+    (
+        2,
+        "command compute c1 ClearAccountConcept --time 1969-01-01",
+    ),
+    (2, "command compute c1 ClearAccountConcept --source ''"),
+    (2, "command compute c1 ClearAccountConcept --meta tenant"),
+    (
+        3,
+        "--store sqlite:absent.db command compute c1 ClearAccountConcept",
+    ),
+    (1, "command compute c1 ClearAccountConcept"),
+    (1, "command compute c1 clear-account-concept"),
+    (1, "command compute newer ClearAccountConcept"),
+    (1, "command compute foreign ClearAccountConcept"),
+    (6, "broken> command compute c1 ClearAccountConcept"),
+    (1, "aggregate show compute newer"),
+    (1, "aggregate show compute foreign"),
+    (6, "broken> aggregate show compute c1"),
+    (2, "aggregate diagram"),
+    (2, "aggregate diagram key"),
+    (2, "aggregate diagram 'my compute'"),
+    (2, "aggregate diagram compute --number one"),
+    (2, "aggregate diagram compute --number 0"),
+    (3, "aggregate diagram compute --number 9"),
+    (2, "snapshot"),
+    (2, "snapshot take"),
+    (2, "snapshot delete"),
+    (2, "snapshot delete compute --all"),
+    (2, "snapshot delete compute a.b"),
+    (2, "snapshot list 'my compute'"),
+    (3, "--store sqlite:absent.db snapshot list"),
+    (3, "--store sqlite:absent.db snapshot delete --all"),
+    (1, "snapshot key"),
+    (1, "damaged> snapshot list"),
+];
+
 #[test]
 fn there_are_enough_cases() {
     let groups = [
@@ -467,6 +548,7 @@ fn there_are_enough_cases() {
         IMPORT,
         PROJECTIONS,
         SCHEMAS,
+        MODELS,
     ];
     assert!(groups.iter().map(|cases| cases.len()).sum::<usize>() >= 150);
 }
@@ -774,6 +856,52 @@ fn schemas() {
             );
         }
     }
+}
+
+#[test]
+fn models() {
+    let folder = Folder::with_store();
+    folder.write("bad.json", "{\"hostname\": web}\n");
+    for (name, body) in [
+        ("kind", r#"{"hostname":"a","resource_type":"toaster"}"#),
+        ("number", r#"{"hostname":"a","resource_type":7}"#),
+        ("hostname", r#"{"hostname":"-a","resource_type":"router"}"#),
+        (
+            "tags",
+            "{\"hostname\":\"a\",\n \"tags\":[\"b\",\n  {\"c\":[]}]}",
+        ),
+        (
+            "more",
+            r#"{"hostname":"a","resource_type":"router","colour":"red"}"#,
+        ),
+    ] {
+        folder.write(&format!("{name}.json"), body);
+    }
+    let append = |folder_of: &str, id: &str, event: &str| {
+        folder.cim(&format!(
+            "{folder_of}> append compute {id} {event} --event-id \
+             01934f4a-0000-7000-8000-0000000000{:02} --time 2024-11-21T09:00:00Z",
+            10 + id.len()
+        ));
+    };
+    append(".", "newer", "AssetTagAssigned --schema-version 9");
+    append(".", "foreign", "KeyNamed");
+    folder.fill("broken");
+    append("broken", "c1", "AssetTagAssigned");
+    folder.query(
+        "broken/cim.db",
+        "UPDATE events SET body = CAST('{\"a\":1}' AS BLOB) WHERE type = 'AssetTagAssigned'",
+    );
+    folder.fill("damaged");
+    let register = "RegisterResource --data {\"hostname\":\"a\",\"resource_type\":\"router\"}";
+    let config = fs::read_to_string(folder.path("damaged/cim.toml")).expect("a configuration");
+    folder.write(
+        "damaged/cim.toml",
+        format!("{config}\n[event_store]\nsnapshot_threshold = 1\n"),
+    );
+    folder.cim(&format!("damaged> command compute c1 {register}"));
+    folder.query("damaged/cim.db", "UPDATE snapshots SET version = -1");
+    check("models", &folder, MODELS);
 }
 
 /// Runs the cases and compares what they say; none of them may change the store.

@@ -3,7 +3,8 @@
 //!
 //! `CIM_WRITE_VECTORS=1 cargo test -p cim-tests --test identity_vectors` writes it anew.
 
-use std::path::Path;
+#[path = "support/written.rs"]
+mod written;
 
 use cim_core::creds::Creds;
 use cim_core::jwt::{
@@ -17,31 +18,7 @@ use serde_json::{Map, Value, json};
 
 #[test]
 fn are_what_the_core_makes() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("vectors/identity.json");
-    let mut made = ascii(&serde_json::to_string_pretty(&vectors()).expect("JSON"));
-    made.push('\n');
-    if std::env::var_os("CIM_WRITE_VECTORS").is_some() {
-        std::fs::write(&path, &made).expect("the file can be written");
-        panic!(
-            "`{}` is written: look at it, and run this without",
-            path.display()
-        );
-    }
-    let found = std::fs::read_to_string(&path).expect("the file is there");
-    assert!(
-        found == made,
-        "the core makes other identities than `{}`",
-        path.display()
-    );
-}
-
-/// JSON with other characters escaped, so that they can be seen.
-fn ascii(json: &str) -> String {
-    let escaped = |letter: char| match letter.is_ascii() {
-        true => letter.to_string(),
-        false => format!("\\u{:04x}", u32::from(letter)),
-    };
-    json.chars().map(escaped).collect()
+    written::check("identity", &vectors());
 }
 
 fn vectors() -> Value {

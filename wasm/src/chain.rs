@@ -98,10 +98,16 @@ impl ChainVerifier {
     /// The last event that was verified or trusted, as JSON, or `null`.
     #[wasm_bindgen(getter)]
     pub fn head(&self) -> String {
-        let head =
-            |head: Head| json!({ "version": head.version.get(), "cid": head.cid.to_string() });
-        self.inner.head().map_or(Value::Null, head).to_string()
+        self.inner
+            .head()
+            .map_or(Value::Null, json_of_head)
+            .to_string()
     }
+}
+
+/// The last event of a history.
+pub(crate) fn json_of_head(head: Head) -> Value {
+    json!({ "version": head.version.get(), "cid": head.cid.to_string() })
 }
 
 impl From<ChainError> for Fault {

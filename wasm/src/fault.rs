@@ -84,6 +84,9 @@ coded!(
     cim_core::version::NumberError,
 );
 
+#[cfg(feature = "models")]
+coded!(cim_core::metadata::MetadataError, cim_core::text::TextError);
+
 #[cfg(feature = "identity")]
 coded!(
     cim_core::creds::CredsError,

@@ -5,7 +5,8 @@
 //! npm package makes an error. Exports cross the border in chunks of bytes, not event by event. Seeds
 //! cross it as bytes, whose copies on this side are wiped.
 //!
-//! The features `events` and `identity` are its two halves, each of which makes a module by itself.
+//! The features `events` and `identity` are its two halves, each of which makes a module by itself;
+//! `models` adds the domains to the first.
 
 #![warn(missing_docs)]
 #![allow(
@@ -15,6 +16,8 @@
 
 #[cfg(feature = "events")]
 pub mod chain;
+#[cfg(feature = "models")]
+mod command;
 #[cfg(feature = "events")]
 pub mod export;
 pub mod fault;
@@ -22,6 +25,10 @@ pub mod fault;
 pub mod identity;
 #[cfg(feature = "events")]
 pub mod message;
+#[cfg(feature = "models")]
+pub mod model;
+#[cfg(feature = "models")]
+mod snapshot;
 #[cfg(feature = "events")]
 pub mod subject;
 #[cfg(feature = "events")]

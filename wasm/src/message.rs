@@ -6,6 +6,7 @@ use bytes::Bytes;
 use cim_core::chain::{self, block};
 use cim_core::event::RecordedEvent;
 use cim_core::headers::{self, Carrier, HeaderError, Headers, Kind};
+use cim_core::id::AggregateKey;
 use cim_core::message::MessageError;
 use cim_core::subject::StoreTemplate;
 use cim_core::text::Text;
@@ -44,13 +45,8 @@ pub fn decode_message(
 ) -> Result<String, Fault> {
     let template = store_template(template)?;
     let event = recorded_event(&template, carrier(carrier_name)?, subject, headers, body)?;
-    let aggregate = &event.aggregate;
     Ok(json!({
-        "aggregate": {
-            "namespace": aggregate.namespace.as_str(),
-            "entity": aggregate.entity.as_str(),
-            "id": aggregate.id.as_str(),
-        },
+        "aggregate": json_of_key(&event.aggregate),
         "operation": event.event.operation.as_str(),
         "headers": headers_of(&event.headers()),
     })
@@ -130,6 +126,15 @@ pub(crate) fn recorded_event(
     Ok(RecordedEvent::decode_parts(
         template, carrier, subject, headers, body,
     )?)
+}
+
+/// The key of an aggregate.
+pub(crate) fn json_of_key(key: &AggregateKey) -> Value {
+    json!({
+        "namespace": key.namespace.as_str(),
+        "entity": key.entity.as_str(),
+        "id": key.id.as_str(),
+    })
 }
 
 /// Reads the name of a carrier.

@@ -13,4 +13,5 @@ pub mod label;
 pub mod person;
 pub mod reference;
 pub mod registry;
+mod unknown_entity;
 pub mod value;

@@ -11,6 +11,8 @@ use crate::domain::person::Person;
 use crate::payload::{DomainCommand, DomainEvent};
 use crate::upcast::EventReader;
 
+pub use super::unknown_entity::UnknownEntity;
+
 /// Why a domain refuses a command.
 pub trait DomainError: Error + Send + Sync + 'static {
     /// The stable code of the fault.

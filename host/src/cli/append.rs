@@ -1,13 +1,10 @@
 //! `cim append`.
 
-use std::io::Read as _;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use bytes::Bytes;
 use cim_core::append::{Append, AppendError, Appended};
 use cim_core::event::NewEvent;
 use cim_core::id::{EventId, EventType, Operation, parse_uuid};
-use cim_core::metadata::Metadata;
 use cim_core::text::Text;
 use cim_core::time::Timestamp;
 use cim_core::version::{ExpectedVersion, SchemaVersion};
@@ -16,6 +13,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::failure::Failure;
+use super::given;
 use super::output::{Output, say};
 use super::place::{Absent, Place};
 use super::show;
@@ -101,7 +99,7 @@ impl AppendEvent {
     pub(crate) async fn run(self, place: &Place, out: &mut Output) -> Result<(), Failure> {
         let store = place.open(Absent::Refuse).await?;
         let key = place.aggregate(&self.entity, &self.id, &store.info().template)?;
-        let body = self.body()?;
+        let body = given::data(&self.data)?;
         if is_json(self.content_type.as_str()) {
             Json::parse(&body).map_err(|error| {
                 Failure::usage(format!("the payload is {error}")).help(
@@ -110,21 +108,7 @@ impl AppendEvent {
                 )
             })?;
         }
-        let mut metadata = Metadata::default();
-        for pair in &self.meta {
-            let (name, value) = pair.split_once('=').ok_or_else(|| {
-                Failure::usage(format!("`{pair}` is not metadata"))
-                    .help("write `--meta NAME=VALUE`")
-            })?;
-            let refuse = |error: &dyn std::error::Error| {
-                Failure::usage(format!("the metadata `{name}` is not valid: {error}"))
-                    .help("write `--meta NAME=VALUE`; names are A-Z, a-z, 0-9 and `-`, each once")
-            };
-            let value = Text::new(value).map_err(|error| refuse(&error))?;
-            metadata
-                .insert(name, value)
-                .map_err(|error| refuse(&error))?;
-        }
+        let metadata = given::metadata(&self.meta)?;
         let id = self.event_id.unwrap_or_else(clock::event_id);
         let event = NewEvent {
             id,
@@ -181,28 +165,8 @@ impl AppendEvent {
             ))?;
         }
         out.flush()?;
-        let most = place.config.event_store.max_events_per_aggregate;
-        if receipt.version.get() > most {
-            say(&format!(
-                "warning: `{key}` has more events than `max_events_per_aggregate` ({most})"
-            ));
-        }
+        given::warn_of_length(&key, receipt.version, &place.config);
         Ok(store.close().await?)
-    }
-
-    fn body(&self) -> Result<Bytes, Failure> {
-        if self.data == "-" {
-            let mut bytes = Vec::new();
-            std::io::stdin().lock().read_to_end(&mut bytes)?;
-            return Ok(bytes.into());
-        }
-        let Some(path) = self.data.strip_prefix('@') else {
-            return Ok(Bytes::from(self.data.clone()));
-        };
-        std::fs::read(path).map(Bytes::from).map_err(|error| {
-            Failure::file("read", path.as_ref(), &error)
-                .help("`--data @FILE` reads the payload from a file")
-        })
     }
 }
 

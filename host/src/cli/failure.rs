@@ -124,7 +124,7 @@ fn shown(text: String) -> String {
 }
 
 /// What the system said decides how a command ends.
-fn exit_of(error: &io::Error) -> Exit {
+pub(super) fn exit_of(error: &io::Error) -> Exit {
     match error.kind() {
         io::ErrorKind::NotFound => Exit::NotFound,
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => Exit::NotAllowed,

@@ -11,9 +11,11 @@ use serde_json::json;
 use super::failure::{Exit, Failure};
 use super::output::{Output, say};
 use super::place::{Absent, Place};
+use super::snapshot::no_key;
 use crate::config::FILE_NAME;
 use crate::open::sqlite_path;
 use crate::secret::without_user;
+use crate::snapshot::{KEY_FILE_NAME, SnapshotKey, SnapshotKeyError};
 
 #[derive(Args, Debug)]
 #[command(after_help = "\
@@ -25,6 +27,9 @@ Writes a cim.toml such as
 
   store = \"sqlite:cim.db\"
   namespace = \"cowboyai.security.keys\"
+
+and beside it `snapshot.key`, which its owner alone may read and which seals snapshots; a key that
+is there already is kept. Leave it out of version control.
 
 A cim.toml that is there already is kept, and the store is made as it says; so write one first for
 a store with subjects of its own:
@@ -81,6 +86,7 @@ impl Init {
             })
             .map_err(|error| Failure::file("write", config, &error))?;
         }
+        let key_written = write_key();
         let store_id = store.info().store_id.to_string();
         if self.json {
             return out.json(&json!({
@@ -89,6 +95,7 @@ impl Init {
                 "url": url,
                 "namespace": namespace.as_str(),
                 "config_written": written,
+                "snapshot_key_written": key_written,
             }));
         }
         let done = if written {
@@ -97,12 +104,30 @@ impl Init {
             "Made".to_owned()
         };
         say(&format!("{done} the store `{url}` for `{namespace}`."));
+        if key_written {
+            say(&format!(
+                "Wrote `{KEY_FILE_NAME}`, which seals snapshots: keep it out of version control."
+            ));
+        }
         if written && has_login {
             say(
                 "The login of the URL is not written: give it as NATS_USER and NATS_PASSWORD, or NATS_CREDS.",
             );
         }
         out.line(&store_id)
+    }
+}
+
+/// Makes the key of snapshots, unless there is one; tells whether it did. The store is made, and works
+/// without a key too.
+fn write_key() -> bool {
+    match SnapshotKey::create(Path::new(KEY_FILE_NAME)) {
+        Ok(_) => true,
+        Err(SnapshotKeyError::Exists { .. }) => false,
+        Err(error) => {
+            say(&no_key(&error));
+            false
+        }
     }
 }
 

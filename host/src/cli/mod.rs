@@ -6,17 +6,20 @@
 
 mod aggregate;
 mod append;
+mod command;
 mod copy;
 mod doctor;
 mod event;
 mod export;
 mod failure;
+mod given;
 mod import;
 mod init;
 #[cfg(feature = "jetstream")]
 mod jetstream;
 #[cfg(feature = "identity")]
 mod keys;
+mod model;
 mod output;
 mod place;
 #[cfg(feature = "plugin")]
@@ -26,6 +29,7 @@ mod read;
 #[cfg(feature = "schema")]
 mod schema;
 mod show;
+mod snapshot;
 mod stats;
 mod table;
 mod tail;
@@ -49,6 +53,7 @@ Examples:
   cim read order order-7
   cim tail
   cim aggregate show order order-7
+  cim command compute web-1 ChangeStatus --data '{\"to_status\":\"active\"}'
   cim verify
   cim export events.jsonl && cim verify --export events.jsonl
   cim projection run activity.wasm && cim projection query activity types
@@ -95,12 +100,21 @@ enum Command {
         after_help = "Example:\n  cim event show 01934f4a-5678-7abc-8def-0123456789ab"
     )]
     Event(event::Event),
-    /// List aggregates, or show the state of one
+    /// Give an aggregate a command, and store what happens
+    #[command(name = "command")]
+    Give(Box<command::GiveCommand>),
+    /// List aggregates, show the state of one, or draw the states of all
     #[command(
         subcommand,
-        after_help = "Examples:\n  cim aggregate list\n  cim aggregate show order order-7"
+        after_help = "Examples:\n  cim aggregate list\n  cim aggregate show order order-7\n  cim aggregate diagram compute"
     )]
     Aggregate(aggregate::Aggregate),
+    /// Look at the snapshots of states, delete them, or make their key
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  cim snapshot list\n  cim snapshot delete --all\n  cim snapshot key"
+    )]
+    Snapshot(snapshot::Snapshot),
     /// Verify the store, an entity, an aggregate or an export
     Verify(verify::Verify),
     /// Write events to a file that anyone can verify
@@ -245,7 +259,9 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Read(command) => command.run(&find()?, &mut out).await?,
         Command::Tail(command) => command.run(&find()?, &mut out).await?,
         Command::Event(command) => command.run(&find()?, &mut out).await?,
+        Command::Give(command) => command.run(&find()?, &mut out).await?,
         Command::Aggregate(command) => command.run(&find()?, &mut out).await?,
+        Command::Snapshot(command) => command.run(cli.store, &mut out).await?,
         Command::Verify(command) => command.run(cli.store, &mut out).await?,
         Command::Export(command) => command.run(&find()?, &mut out).await?,
         Command::Copy(command) => command.run(&find()?, &mut out).await?,

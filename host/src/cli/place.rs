@@ -9,7 +9,7 @@ use cim_core::subject::{Field, StoreTemplate};
 use super::failure::Failure;
 use super::output::say;
 use crate::config::Config;
-use crate::open::{NewStore, open};
+use crate::open::{NewStore, Opened, open};
 use crate::store::{EventStore, StoreError};
 
 /// The store of a command that names none.
@@ -55,6 +55,13 @@ impl Place {
             Absent::Create => Some(self.config.template()?.unwrap_or_default()),
         };
         self.checked(self.open_at(&self.url, template).await?)
+    }
+
+    /// Opens the store as it is, with what lies beside it.
+    pub(crate) async fn open_whole(&self) -> Result<Opened, Failure> {
+        let opened = opened(&self.url, &self.config, None).await?;
+        self.checked(Arc::clone(&opened.store))?;
+        Ok(opened)
     }
 
     /// Opens the store, or makes it with the template of `cim.toml`, or else with `template`.
@@ -181,6 +188,10 @@ pub(crate) async fn open_url(
     config: &Config,
     new: Option<NewStore>,
 ) -> Result<Arc<dyn EventStore>, Failure> {
+    Ok(opened(url, config, new).await?.store)
+}
+
+async fn opened(url: &str, config: &Config, new: Option<NewStore>) -> Result<Opened, Failure> {
     let opened = open(url, config, new).await?;
     if opened.has_gone_back {
         say(&format!(
@@ -189,5 +200,5 @@ pub(crate) async fn open_url(
             opened.store.info().url
         ));
     }
-    Ok(opened.store)
+    Ok(opened)
 }

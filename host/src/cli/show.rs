@@ -102,6 +102,32 @@ pub(crate) fn page(read: &ReadEvent, subject: &str) -> Vec<String> {
     lines
 }
 
+/// An event that was just stored, on one line.
+pub(crate) fn brief(recorded: &RecordedEvent) -> String {
+    let event = &recorded.event;
+    format!(
+        "{:>8}  {}  {}",
+        format!("v{}", recorded.version),
+        event.event_type,
+        shown_body(recorded)
+    )
+}
+
+/// An event that was just stored, as one JSON object.
+pub(crate) fn brief_json(recorded: &RecordedEvent) -> String {
+    let event = &recorded.event;
+    let object = json!({
+        "version": recorded.version.get(),
+        "id": event.id.to_string(),
+        "type": event.event_type.as_str(),
+        "operation": event.operation.as_str(),
+        "schema_version": event.schema_version.get(),
+        "time": event.timestamp.to_string(),
+        "cid": recorded.cid.to_string(),
+    });
+    with_body(object, recorded)
+}
+
 /// An event as one JSON object.
 pub(crate) fn json(read: &ReadEvent, template: &StoreTemplate) -> String {
     let recorded = &read.event;
@@ -138,9 +164,14 @@ pub(crate) fn json(read: &ReadEvent, template: &StoreTemplate) -> String {
         "previous_cid",
         recorded.previous.map(|cid| cid.to_string()).into(),
     );
+    with_body(object.into(), recorded)
+}
+
+/// The text of an object, to which the body of an event is added: last, in its own bytes, so that no
+/// number loses digits.
+fn with_body(object: Value, recorded: &RecordedEvent) -> String {
     let (name, body) = body_json(recorded);
-    let mut text = Value::from(object).to_string();
-    // The body stands last, in its own bytes, so that no number loses digits.
+    let mut text = object.to_string();
     text.pop();
     text.push_str(&format!(",\"{name}\":{body}}}"));
     text

@@ -85,11 +85,15 @@ impl<A: Persistent> Repository<A> {
     /// As [`load`](Self::load), and [`RepositoryError::NoSuchVersion`].
     pub async fn load_at(&self, id: &AggregateId, at: At) -> Result<Loaded<A>, RepositoryError> {
         let mut load = Load::begin(self, id);
-        let (until, most) = match at {
-            At::Time(time) => (Until::Time(time), None),
-            At::Version(version) => (Until::Version(version), Some(version)),
+        let until = match at {
+            At::Time(time) => Until::Time(time),
+            At::Version(version) => Until::Version(version),
         };
-        let folded = match load.begin_known(until, most).await? {
+        let known = match at {
+            At::Time(_) => None,
+            At::Version(version) => load.begin_known(until, version).await?,
+        };
+        let folded = match known {
             Some(folded) => folded,
             None => load.genesis(until).await?,
         };
@@ -207,11 +211,8 @@ impl<'a, A: Persistent> Load<'a, A> {
     async fn begin_known(
         &mut self,
         until: Until,
-        most: Option<Version>,
+        most: Version,
     ) -> Result<Option<Folded<A::State>>, RepositoryError> {
-        let Some(most) = most else {
-            return Ok(None);
-        };
         let known = self.repository.cache().get(&self.key.id);
         let Some(known) = known.filter(|known| known.head.version <= most) else {
             return self.begin_snapshot(until, Some(most)).await;

@@ -81,8 +81,16 @@ impl<A> Persistent for A where
 /// #[derive(Clone)]
 /// enum Ask { Light { watts: u32 }, PutOut }
 ///
-/// #[derive(Debug, PartialEq)]
+/// #[derive(Debug)]
 /// struct IsDark;
+///
+/// impl std::fmt::Display for IsDark {
+///     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+///         f.write_str("it is dark already")
+///     }
+/// }
+///
+/// impl std::error::Error for IsDark {}
 ///
 /// struct Lamp;
 ///

@@ -86,7 +86,13 @@ pub(crate) fn histories(input: &[u8]) -> Answer {
 }
 
 fn messages(input: &[u8]) -> Result<(StoreTemplate, Vec<RecordedEvent>), Box<dyn Error>> {
-    let document: Value = serde_json::from_slice(input)?;
+    read_messages(&serde_json::from_slice(input)?)
+}
+
+/// The messages of a document, and the template of their subjects.
+pub(crate) fn read_messages(
+    document: &Value,
+) -> Result<(StoreTemplate, Vec<RecordedEvent>), Box<dyn Error>> {
     let template: StoreTemplate = serde_json::from_value(document["template"].clone())?;
     let mut events = Vec::new();
     for message in document["events"].as_array().ok_or("no list `events`")? {

@@ -10,6 +10,7 @@
 
 mod answers;
 mod identity;
+mod models;
 
 use std::cell::RefCell;
 use std::error::Error;
@@ -71,6 +72,12 @@ pub extern "C" fn tokens() -> usize {
 #[unsafe(no_mangle)]
 pub extern "C" fn creds() -> usize {
     answer(identity::creds)
+}
+
+/// The state of an aggregate, and what commands lead to, as a JSON object.
+#[unsafe(no_mangle)]
+pub extern "C" fn models() -> usize {
+    answer(models::models)
 }
 
 fn answer(of: impl Fn(&[u8]) -> Answer) -> usize {

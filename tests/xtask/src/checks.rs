@@ -1,11 +1,9 @@
 //! `cargo xtask test`: every check that a change has to pass.
 
-use std::fs;
-
 use crate::bindgen;
 use crate::command::Run;
-use crate::failure::{Doing, Failure};
-use crate::imports::Border;
+use crate::core_module;
+use crate::failure::Failure;
 use crate::js;
 use crate::plugins;
 use crate::setup::{self, Needs};
@@ -48,8 +46,11 @@ fn steps(workspace: &Workspace) -> Vec<Step<'_>> {
         }),
         Step::new(
             "plugins",
-            "the plugins build to components that import nothing",
-            move || plugins::build(workspace).map(drop),
+            "the plugins, and the core as a module, import nothing",
+            move || {
+                plugins::build(workspace)?;
+                core_module::build(workspace).map(drop)
+            },
         ),
         Step::new("rust", "all Rust tests, natively", move || {
             cargo("test --locked --workspace --no-fail-fast").run()
@@ -85,29 +86,12 @@ fn steps(workspace: &Workspace) -> Vec<Step<'_>> {
     ]
 }
 
-/// Builds the core as a bare module, reads what it imports, and runs it without giving it anything.
+/// Builds the core as a bare module that imports nothing, and runs it.
 fn core_imports(workspace: &Workspace) -> Result<(), Failure> {
-    Run::cargo()
-        .args(["build", "--locked", "--release", "--package", "core-wasm"])
-        .args(["--target", "wasm32-unknown-unknown"])
-        .dir(workspace.root())
-        .run()?;
-    let path = workspace.built("wasm32-unknown-unknown/release/core_wasm.wasm");
-    let doing = || format!("cannot read `{}`", path.display());
-    let border = Border::parse(&fs::read(&path).doing(doing)?).doing(doing)?;
-    if let Some(first) = border.imports.first() {
-        return Err(Failure::new(format!(
-            "the core imports {} things, the first is {first}",
-            border.imports.len()
-        ))
-        .help(
-            "find the dependency: cargo tree --package cim-core --target wasm32-unknown-unknown",
-        ));
-    }
-    println!("No imports. Exports: {}", border.exports.join(" "));
+    let module = core_module::build(workspace)?;
     Run::new("node")
         .arg("tests/core-wasm/call.mjs")
-        .arg(&path)
+        .arg(module)
         .dir(workspace.root())
         .run()
 }

@@ -20,6 +20,21 @@ pub(crate) fn build(workspace: &Workspace) -> Result<(), Failure> {
         .run()
 }
 
+/// Writes the types of the domains, which a Rust test compares with the schemas.
+pub(crate) fn types(workspace: &Workspace) -> Result<(), Failure> {
+    Run::cargo()
+        .args([
+            "run",
+            "--locked",
+            "--package",
+            "cim-tests",
+            "--bin",
+            "domain-types",
+        ])
+        .dir(workspace.root())
+        .run()
+}
+
 /// Builds the package and runs its own tests.
 pub(crate) fn test(workspace: &Workspace) -> Result<(), Failure> {
     build(workspace)?;

@@ -13,6 +13,7 @@ mod bindgen;
 mod checks;
 mod cim;
 mod command;
+mod core_module;
 mod demo;
 mod failure;
 mod fuzz;
@@ -93,7 +94,9 @@ enum Task {
     },
     /// Build the WebAssembly bindings and the npm package around them
     Wasm,
-    /// Build the plugins, and those of the tests, into the target folder's `plugins`
+    /// Write the types of the domains for TypeScript, js/src/domains.ts
+    Types,
+    /// Build the plugins, and what else the tests load, into the target folder's `plugins`
     Plugins,
     /// Fetch the NATS server of the tests if it is missing, and print its path
     NatsServer,
@@ -133,8 +136,10 @@ fn main() -> ExitCode {
             },
         ),
         Task::Wasm => setup::prepare(setup::Needs::Build).and_then(|()| js::build(&workspace)),
+        Task::Types => js::types(&workspace),
         Task::Plugins => setup::prepare(setup::Needs::Plugins)
-            .and_then(|()| plugins::build(&workspace).map(drop)),
+            .and_then(|()| plugins::build(&workspace))
+            .and_then(|_| core_module::build(&workspace).map(drop)),
         Task::NatsServer => nats_server::ready().map(|program| println!("{}", program.display())),
         Task::Bench { arguments } => bench::run(&workspace, arguments),
     });

@@ -38,8 +38,7 @@ pub(crate) fn build(workspace: &Workspace) -> Result<PathBuf, Failure> {
         .dir(workspace.root())
         .run()?;
 
-    let folder = workspace.built("plugins");
-    fs::create_dir_all(&folder).doing(|| format!("cannot make `{}`", folder.display()))?;
+    let folder = folder(workspace)?;
     for package in packages {
         let module = workspace.built(&format!(
             "wasm32-unknown-unknown/plugin/{}.wasm",
@@ -58,9 +57,16 @@ pub(crate) fn build(workspace: &Workspace) -> Result<PathBuf, Failure> {
     Ok(folder)
 }
 
+/// Where plugins are put, and what else tests load.
+pub(crate) fn folder(workspace: &Workspace) -> Result<PathBuf, Failure> {
+    let folder = workspace.built("plugins");
+    fs::create_dir_all(&folder).doing(|| format!("cannot make `{}`", folder.display()))?;
+    Ok(folder)
+}
+
 /// Messages of panics hold paths of sources. Without those of this machine, a plugin is the same file
 /// wherever it is built, and so keeps its hash and its read model.
-fn flags() -> OsString {
+pub(crate) fn flags() -> OsString {
     let mut flags = env::var_os("RUSTFLAGS").unwrap_or_default();
     let home = env::var_os("CARGO_HOME").map(PathBuf::from);
     if let Some(home) = home.or_else(|| Some(env::home_dir()?.join(".cargo"))) {
@@ -113,7 +119,7 @@ fn chain(message: String, error: &dyn std::fmt::Debug) -> Failure {
 }
 
 /// In its place at once, since tests may be reading the one before.
-fn write(path: &Path, component: &[u8]) -> Result<(), Failure> {
+pub(crate) fn write(path: &Path, component: &[u8]) -> Result<(), Failure> {
     let new = path.with_extension("new");
     fs::write(&new, component)
         .and_then(|()| fs::rename(&new, path))

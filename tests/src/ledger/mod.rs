@@ -1,5 +1,10 @@
 //! A ledger: the domain of the tests of repositories.
 
+mod crash;
+mod misfits;
+mod race;
+mod schema;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -11,6 +16,11 @@ use cim_core::upcast::{Payload, Upcasters};
 use cim_host::repository::{Repository, RepositoryOptions};
 use cim_host::store::EventStore;
 use serde::{Deserialize, Serialize};
+
+pub use self::crash::{KEY, crashes, storm};
+pub use self::misfits::misfits;
+pub use self::race::race;
+pub use self::schema::{past, schemas};
 
 /// What happens in a ledger. In the first schema of a posting the amount was called `sum`.
 #[derive(Clone, Debug, Deserialize, DomainEvent, Eq, PartialEq, Serialize)]
@@ -26,6 +36,11 @@ pub enum LedgerEvent {
         /// What for.
         note: String,
     },
+    /// The ledger has so much written into it that its state is so long.
+    LedgerFilled {
+        /// How many letters.
+        letters: usize,
+    },
     /// Nothing is posted any more.
     LedgerClosed {},
 }
@@ -40,6 +55,8 @@ pub enum LedgerCommand {
         /// How much.
         amount: i64,
     },
+    /// Write so many letters.
+    Fill(usize),
     /// Post nothing any more.
     Close,
 }
@@ -73,6 +90,8 @@ pub struct LedgerState {
     pub accounts: BTreeMap<String, i64>,
     /// How often something was posted.
     pub postings: u64,
+    /// What else is written into it.
+    pub letters: String,
     /// Whether it is closed.
     pub is_closed: bool,
 }
@@ -104,6 +123,7 @@ impl Aggregate for Ledger {
                 }
                 state.postings += 1;
             }
+            LedgerEvent::LedgerFilled { letters } => state.letters = "x".repeat(*letters),
             LedgerEvent::LedgerClosed {} => state.is_closed = true,
         }
         state
@@ -120,6 +140,8 @@ impl Aggregate for Ledger {
                 account,
                 amount,
             }]),
+            LedgerCommand::Fill(letters) if state.letters.len() == letters => Ok(Vec::new()),
+            LedgerCommand::Fill(letters) => Ok(vec![LedgerEvent::LedgerFilled { letters }]),
             LedgerCommand::Close if state.is_closed => Ok(Vec::new()),
             LedgerCommand::Close => Ok(vec![LedgerEvent::LedgerClosed {}]),
         }
