@@ -6,7 +6,8 @@
 //! [`config`] (`cim.toml`) · [`import`] (foreign rows become events) · [`projector`] and `plugin` (events
 //! become documents) · [`clock`] (the only caller of the time and of the system's randomness) · [`files`]
 //! and [`secret`] (what others may not use and see) ·
-//! `identity` (operators, accounts and users of NATS, and their seeds) · [`doctor`] (what is not well) · [`cli`].
+//! `identity` (operators, accounts and users of NATS, and their seeds) · `schema` (whether stored events
+//! fit what programs know) · [`doctor`] (what is not well) · [`cli`].
 
 #[cfg(any(feature = "jetstream", feature = "plugin"))]
 mod cache;
@@ -30,6 +31,8 @@ pub mod open;
 pub mod plugin;
 pub mod projector;
 pub mod repository;
+#[cfg(feature = "schema")]
+pub mod schema;
 pub mod secret;
 pub mod snapshot;
 pub mod sqlite;

@@ -418,6 +418,43 @@ const PROJECTIONS: &[Case] = &[
     ),
 ];
 
+const SCHEMAS: &[Case] = &[
+    (2, "schema"),
+    (2, "schema lists"),
+    (2, "schema list 'my key'"),
+    (3, "schema list key"),
+    (3, "schema list --schemas absent.json"),
+    (2, "schema check key"),
+    (1, "schema check"),
+    (3, "--store sqlite:absent.db schema check"),
+    (3, "schema check --schemas absent.json"),
+    (1, "schema check --schemas text.json"),
+    (1, "schema check --schemas later.json"),
+    (1, "schema check --schemas other.json"),
+    (1, "schema check --schemas version.json"),
+    (1, "schema check --schemas twice.json"),
+    (1, "schema check --schemas no-schema.json"),
+    (
+        1,
+        "schema check --schemas good.json --schemas narrower.json",
+    ),
+    (1, "schema check --schemas narrower.json"),
+    (1, "schema check --schemas older.json"),
+    (3, "schema check --against absent.json"),
+    (1, "schema check --against good.json"),
+    (
+        1,
+        "schema check --schemas narrower.json --against good.json",
+    ),
+    (6, "broken> schema check --schemas ../good.json"),
+    (1, "newer> schema check"),
+    (1, "newer> export --upcast out.cim"),
+    (1, "unknown> export --upcast out.cim"),
+    (1, "invalid> export --upcast out.cim"),
+    (1, "failing> export --upcast out.cim"),
+    (6, "broken> export --upcast out.cim"),
+];
+
 const MODELS: &[Case] = &[
     (2, "command"),
     (2, "command compute"),
@@ -510,6 +547,7 @@ fn there_are_enough_cases() {
         EXPORTS,
         IMPORT,
         PROJECTIONS,
+        SCHEMAS,
         MODELS,
     ];
     assert!(groups.iter().map(|cases| cases.len()).sum::<usize>() >= 150);
@@ -747,6 +785,77 @@ async fn projections() {
         folder.project(file).await;
     }
     check("projections", &folder, PROJECTIONS);
+}
+
+#[test]
+fn schemas() {
+    let folder = Folder::with_store();
+    let entry = |event_type: &str, version: &str, schema: &str| {
+        format!(
+            r#"{{"entity":"key","type":"{event_type}","schema_version":{version},"operation":"x","schema":{schema}}}"#
+        )
+    };
+    let list = |name: &str, types: &[String]| {
+        let types = types.join(",");
+        let text = format!(r#"{{"schema":"cim.schema.list/v1","types":[{types}]}}"#);
+        folder.write(name, text);
+    };
+    let bits = r#"{"type":"object","properties":{"bits":{"type":"integer"}},"additionalProperties":false}"#;
+    let text = bits.replace("integer", "string");
+    let types = |schema: &str| {
+        ["KeyGenerated", "KeyRotated", "KeyNamed"].map(|name| entry(name, "1", schema))
+    };
+    list("good.json", &types(bits));
+    list("narrower.json", &types(&text)[..2]);
+    list(
+        "older.json",
+        &types(bits).map(|it| it.replace("\"schema_version\":1", "\"schema_version\":2")),
+    );
+    list("version.json", &[entry("KeyNamed", "0", bits)]);
+    list(
+        "twice.json",
+        &[entry("KeyNamed", "1", bits), entry("KeyNamed", "1", bits)],
+    );
+    list(
+        "no-schema.json",
+        &[entry("KeyNamed", "1", r#"{"type":"thing"}"#)],
+    );
+    folder.write("text.json", "This is a text.\n");
+    folder.write(
+        "later.json",
+        r#"{"schema":"cim.schema.list/v2","kinds":[]}"#,
+    );
+    folder.write("other.json", r#"{"schema":"cim.stats/v1","events":3}"#);
+    folder.fill("broken");
+    let sql = "UPDATE events SET body = CAST('{\"bits\":128}' AS BLOB) WHERE version = 2";
+    folder.query("broken/cim.db", sql);
+    for (name, append) in [
+        ("newer", "PersonCreated --schema-version 3 --data {}"),
+        ("unknown", "PersonForgotten --data {}"),
+        (
+            "invalid",
+            "PersonCreated --schema-version 2 --data {\"name\":7}",
+        ),
+        (
+            "failing",
+            "PersonCreated --schema-version 1 --data {\"name\":7}",
+        ),
+    ] {
+        folder.fill(name);
+        folder.cim(&format!(
+            "{name}> append person 0190f1c6-65f0-7000-8000-000000000001 {append} --event-id \
+             01934f4a-0000-7000-8000-000000000009 --time 2024-11-21T10:00:00Z"
+        ));
+    }
+    check("schemas", &folder, SCHEMAS);
+    for name in ["newer", "unknown", "invalid", "failing", "broken"] {
+        for file in ["out.cim", "out.cim.partial"] {
+            assert!(
+                !folder.path(name).join(file).exists(),
+                "{name}/{file} was left"
+            );
+        }
+    }
 }
 
 #[test]

@@ -270,8 +270,9 @@ const IO_PACKAGES: [&str; 11] = [
 ];
 
 /// A library whose types one module tree of the host may name, and that tree.
-const ENGINES: [(&str, &str); 3] = [
+const ENGINES: [(&str, &str); 4] = [
     ("async_nats", "jetstream"),
+    ("jsonschema", "schema"),
     ("rusqlite", "sqlite"),
     ("wasmtime", "plugin"),
 ];

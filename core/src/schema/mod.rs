@@ -1,7 +1,7 @@
 //! JSON schemas of events and commands: what a body of each type and version must be.
 //!
-//! They follow from the Rust types that a domain declares (crate `schemars`, JSON Schema 2020-12), and
-//! say what these types read. They are [closed](closed): a field that no type has is refused, where
+//! They follow from the Rust types that a domain declares (crate `schemars`, version 1, for JSON Schema
+//! 2020-12), and say what these types read. They are closed: a field that no type has is refused, where
 //! serde would pass it over, since data that nobody reads any more is lost without a word. A
 //! [`SchemaList`] is what one program, or one release of it, knows; as a document it is a file that the
 //! command `cim schema check` compares stored events and later releases with.

@@ -74,7 +74,12 @@ impl EventReader {
         Ok(ReadPayload::Upcast(checked.collect::<Result<_, _>>()?))
     }
 
-    fn check(&self, payload: &Payload) -> Result<&'static DeclaredType, EventError> {
+    /// Checks that a payload is of a declared type, in its very version, with a body of that type.
+    ///
+    /// # Errors
+    ///
+    /// [`EventError`], but for what upcasters say.
+    pub fn check(&self, payload: &Payload) -> Result<&'static DeclaredType, EventError> {
         let declared = payload::check_version(self.entity, self.types, payload, &self.upcasters)?;
         let event_type = &payload.event_type;
         (self.check_body)(event_type, &payload.body).map_err(|source| EventError::Invalid {

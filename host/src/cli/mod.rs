@@ -26,6 +26,8 @@ mod place;
 mod plugin;
 mod projection;
 mod read;
+#[cfg(feature = "schema")]
+mod schema;
 mod show;
 mod snapshot;
 mod stats;
@@ -154,6 +156,13 @@ enum Command {
         after_help = "Examples:\n  cim keys init && nats-server -c identity/nats-server.conf\n  cim keys jwt validate user.creds"
     )]
     Keys(keys::Keys),
+    /// List the schemas of event types, and check stored events against them
+    #[cfg(feature = "schema")]
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  cim schema list\n  cim schema check\n  cim schema check --against schemas.json"
+    )]
+    Schema(schema::Schema),
     /// Print a completion script for a shell
     #[command(
         after_help = "Example:\n  cim completion bash > ~/.local/share/bash-completion/completions/cim"
@@ -267,6 +276,8 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Consumer(command) => command.run(&find()?, &mut out).await?,
         #[cfg(feature = "identity")]
         Command::Keys(command) => command.run(&find()?, &mut out).await?,
+        #[cfg(feature = "schema")]
+        Command::Schema(command) => command.run(cli.store, &mut out).await?,
         Command::Completion { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "cim", &mut script);

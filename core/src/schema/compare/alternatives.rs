@@ -4,7 +4,9 @@
 //! its top. A value is valid under a schema if it is under one of them. (`oneOf` is taken as `anyOf`: the
 //! schemas of tagged enums exclude each other.)
 
-use serde_json::{Map, Value};
+use std::cmp::Ordering;
+
+use serde_json::{Map, Number, Value};
 
 use crate::schema::closed::referred;
 
@@ -157,41 +159,75 @@ fn put_together(one: &Alternative, other: &Alternative) -> Option<Option<Alterna
                 names.extend(value.iter().filter(|it| !known.contains(it)).cloned());
                 names.into()
             }
-            ("properties", Value::Object(known), Value::Object(value)) => {
-                properties_of_both(known, value).into()
+            // Put together below.
+            ("properties", Value::Object(_), Value::Object(_)) => continue,
+            ("additionalProperties" | "items", known, value) => all_of(known, value),
+            ("minimum" | "minLength" | "minItems", Value::Number(known), Value::Number(value)) => {
+                stricter(known, value, Ordering::Greater)?
             }
-            ("additionalProperties", known, value) => all_of(known, value),
+            ("maximum" | "maxLength" | "maxItems", Value::Number(known), Value::Number(value)) => {
+                stricter(known, value, Ordering::Less)?
+            }
             _ => return None,
         };
         both.insert(key.clone(), merged);
     }
-    match closes_other(one, other) || closes_other(other, one) {
-        true => None,
-        false => Some(Some(both)),
+    let fields = fields_of_both(one, other)?;
+    if !fields.is_empty() {
+        both.insert("properties".to_owned(), fields.into());
     }
+    Some(Some(both))
 }
 
-/// Whether `one` refuses further fields and `other` has some.
-fn closes_other(one: &Alternative, other: &Alternative) -> bool {
-    let names = |it: &Alternative| it.get("properties").and_then(Value::as_object).cloned();
-    let (known, others) = (
-        names(one).unwrap_or_default(),
-        names(other).unwrap_or_default(),
+/// The fields that either names. What one says of all other fields holds for those of the other.
+fn fields_of_both(one: &Alternative, other: &Alternative) -> Option<Map<String, Value>> {
+    let fields = |it: &Alternative| it.get("properties").and_then(Value::as_object).cloned();
+    let (ones, others) = (
+        fields(one).unwrap_or_default(),
+        fields(other).unwrap_or_default(),
     );
-    one.get("additionalProperties") == Some(&Value::Bool(false))
-        && others.keys().any(|name| !known.contains_key(name))
+    let mut both = Map::new();
+    for name in ones.keys().chain(others.keys()) {
+        let of = |it: &Alternative, fields: &Map<String, Value>| {
+            let said = fields.get(name).or(it.get("additionalProperties"));
+            said.cloned().unwrap_or(Value::Bool(true))
+        };
+        let is_by_pattern = |it: &Alternative, fields: &Map<String, Value>| {
+            it.contains_key("patternProperties") && !fields.contains_key(name)
+        };
+        if is_by_pattern(one, &ones) || is_by_pattern(other, &others) {
+            return None;
+        }
+        let schema = match (of(one, &ones), of(other, &others)) {
+            (one, Value::Bool(true)) => one,
+            (Value::Bool(true), other) => other,
+            (one, other) if one == other => one,
+            (one, other) => all_of(&one, &other),
+        };
+        both.insert(name.clone(), schema);
+    }
+    Some(both)
 }
 
-fn properties_of_both(one: &Map<String, Value>, other: &Map<String, Value>) -> Map<String, Value> {
-    let mut both = one.clone();
-    for (name, schema) in other {
-        let merged = match both.get(name) {
-            Some(known) if known != schema => all_of(known, schema),
-            Some(_) | None => schema.clone(),
-        };
-        both.insert(name.clone(), merged);
+/// Of two bounds, the one that is greater or less than the other.
+fn stricter(one: &Number, other: &Number, wanted: Ordering) -> Option<Value> {
+    let of_both = match compare(one, other)? == wanted {
+        true => one,
+        false => other,
+    };
+    Some(of_both.clone().into())
+}
+
+/// Compares two numbers, integers exactly.
+pub(super) fn compare(one: &Number, other: &Number) -> Option<Ordering> {
+    let exact = |number: &Number| {
+        let unsigned = number.as_u64().map(i128::from);
+        unsigned.or_else(|| number.as_i64().map(i128::from))
+    };
+    match (exact(one), exact(other)) {
+        (Some(one), Some(other)) => Some(one.cmp(&other)),
+        _ => one.as_f64()?.partial_cmp(&other.as_f64()?),
     }
-    both
 }
 
 fn all_of(one: &Value, other: &Value) -> Value {
@@ -218,14 +254,14 @@ fn types(value: &Value) -> Vec<&str> {
 
 /// An alternative for each type, with those of its values that are of it.
 fn by_type(alternative: Alternative) -> Vec<Alternative> {
-    let Some(Value::Array(types)) = alternative.get("type") else {
+    let Some(names) = alternative.get("type") else {
         return vec![alternative];
     };
-    let each = types.iter().filter_map(|name| {
+    let each = types(names).into_iter().filter_map(|name| {
         let mut one = alternative.clone();
-        one.insert("type".to_owned(), name.clone());
+        one.insert("type".to_owned(), name.into());
         if let Some(Value::Array(values)) = one.get_mut("enum") {
-            values.retain(|value| name.as_str().is_some_and(|name| is_of_type(value, name)));
+            values.retain(|value| is_of_type(value, name));
             if values.is_empty() {
                 return None;
             }

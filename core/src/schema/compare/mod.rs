@@ -49,6 +49,8 @@ pub enum Breakage {
         /// The latest version.
         latest: SchemaVersion,
     },
+    /// The earlier release read this version by an upcaster, and there is none any more.
+    UpcasterRemoved,
     /// A field is gone.
     FieldRemoved,
     /// A field is required that stored events need not have.
@@ -81,6 +83,7 @@ impl Breakage {
             Self::TypeRemoved => "type-removed",
             Self::VersionLowered { .. } => "version-lowered",
             Self::UpcasterMissing { .. } => "upcaster-missing",
+            Self::UpcasterRemoved => "upcaster-removed",
             Self::FieldRemoved => "field-removed",
             Self::FieldRequired => "field-required",
             Self::TypeChanged { .. } => "type-changed",
@@ -102,6 +105,7 @@ impl fmt::Display for Breakage {
                 f,
                 "version {latest} was declared, and no upcaster leads from version {from}"
             ),
+            Self::UpcasterRemoved => f.write_str("the upcaster from this version was removed"),
             Self::FieldRemoved => f.write_str("the field was removed"),
             Self::FieldRequired => {
                 f.write_str("the field is required, and stored events need not have it")
@@ -147,6 +151,16 @@ impl SchemaList {
     /// # Ok::<(), SchemaError>(())
     /// ```
     pub fn breaks(&self, earlier: &Self) -> Vec<Break> {
+        let removed = earlier.upcasters.iter().filter(|it| {
+            !self.upcasters.contains(it) && self.find(&it.entity, &it.event_type, it.from).is_none()
+        });
+        let removed = removed.map(|it| Break {
+            entity: it.entity.clone(),
+            event_type: it.event_type.clone(),
+            schema_version: it.from,
+            path: String::new(),
+            what: Breakage::UpcasterRemoved,
+        });
         let breaks = earlier.types.iter().flat_map(|old| {
             let found = self.breaks_of(old).into_iter().take(MAX_BREAKS);
             found.map(|(path, what)| Break {
@@ -157,7 +171,7 @@ impl SchemaList {
                 what,
             })
         });
-        breaks.collect()
+        breaks.chain(removed).collect()
     }
 
     fn breaks_of(&self, old: &EventSchema) -> Vec<(String, Breakage)> {

@@ -402,4 +402,7 @@ fn types_and_versions_may_come_and_go_only_with_an_upcaster() {
         "version 4 was declared, and no upcaster leads from version 2"
     );
     assert_eq!(codes(&at(1 << 50), &at(1)), ["upcaster-missing"]);
+    // Events of version 1 may be there still.
+    assert_eq!(codes(&at(2), &upcasters(at(2), &[1])), ["upcaster-removed"]);
+    assert_eq!(codes(&at(1), &upcasters(none, &[1])), [""; 0]);
 }

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::Breakage;
-use super::alternatives::{Alternative, alternatives, is_of_type};
+use super::alternatives::{Alternative, alternatives, compare, is_of_type};
 use crate::text::shorten;
 
 /// How deep values may lie in each other.
@@ -336,17 +336,6 @@ fn is_narrower_format(old: Option<&Value>, new: &Value) -> bool {
         (_, Some("double")) => false,
         (Some(old), Some("float")) => !(old.starts_with("int") || old.starts_with("uint")),
         _ => true,
-    }
-}
-
-fn compare(one: &serde_json::Number, other: &serde_json::Number) -> Option<std::cmp::Ordering> {
-    let exact = |number: &serde_json::Number| {
-        let unsigned = number.as_u64().map(i128::from);
-        unsigned.or_else(|| number.as_i64().map(i128::from))
-    };
-    match (exact(one), exact(other)) {
-        (Some(one), Some(other)) => Some(one.cmp(&other)),
-        _ => one.as_f64()?.partial_cmp(&other.as_f64()?),
     }
 }
 
