@@ -3,6 +3,20 @@
 //! An [`Aggregate`] is three pure functions. Nothing here reads or stores events, and time and
 //! chance come with the command. [`HistorySummary`] is the state of a history whose domain is not
 //! known.
+//!
+//! # How a domain is written
+//!
+//! 1. Its events are an enum with [`DomainEvent`](crate::payload::DomainEvent), its commands an enum too.
+//! 2. Its rules are [`Aggregate`], by hand or by a state [machine](crate::machine).
+//! 3. Its tests are sentences of the module `testing`, which the feature of that name has.
+//! 4. `cim_host::repository::Repository` runs it on a store. From there on, events keep their form; one
+//!    that must change gets a [`version`](macro@crate::payload::DomainEvent) and an
+//!    [upcaster](crate::upcast::Upcasters::with).
+//!
+//! A rule that looks at another aggregate is not this one's to check: load the other first, and put what it
+//! says into the command. It may have changed by the time the events are stored. Where that must not be,
+//! both belong into one aggregate; where it may be mended afterwards, a second command, [caused
+//! by](crate::command::Command::caused_by) the event, does so.
 
 use std::collections::BTreeMap;
 
@@ -70,13 +84,15 @@ use crate::version::{Head, Version};
 /// ```
 #[doc(alias = "decider")]
 pub trait Aggregate {
-    /// What the aggregate knows of itself in order to decide.
+    /// What the aggregate knows of itself in order to decide. A repository clones it; tests want `Debug`
+    /// and `PartialEq`, as of events and errors.
     type State;
-    /// What can happen to it.
+    /// What can happen to it: an enum with `derive(DomainEvent)`, if it is to be stored.
     type Event;
-    /// What can be asked of it.
+    /// What can be asked of it: any type. A repository clones it, and needs no `derive(DomainCommand)`.
     type Command;
-    /// Why a command can be refused.
+    /// Why a command can be refused, with the facts that a caller needs. One that is a
+    /// [`std::error::Error`] makes `?` work on what a repository answers.
     type Error;
 
     /// The version of [`State`](Self::State): count it up when a stored state no longer is what the

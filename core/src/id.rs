@@ -82,7 +82,7 @@ name_type!(
     Entity, "an entity", check_token
 );
 name_type!(
-    /// The id of one aggregate within its namespace and entity.
+    /// The id of one aggregate within its namespace and entity: a token, `[A-Za-z0-9_-]{1,128}`, such as a UUID.
     AggregateId, "an aggregate id", check_token
 );
 name_type!(

@@ -14,6 +14,8 @@
 //! state <─ fold <─ verify <─ decode <──────────────── read / subscribe ─────┘
 //! ```
 //!
+//! To model a domain, begin with [`aggregate`], which says what comes next.
+//!
 //! In reading order: [`text`], [`id`] and [`time`] (texts, names, ids, times) · [`event`] and [`metadata`] (what an
 //! event is) · [`headers`], [`subject`] and [`message`] (how it travels) · [`cid`] and [`chain`]
 //! (what proves it) · [`version`] (numbers of a history) · [`append`] (what a store may answer) ·
@@ -24,6 +26,14 @@
 //! the feature `schema`, `schema` (what a body of each type must be) · with the feature `identity`, `nkey`,
 //! `jwt` and `creds` (who may do what on NATS) · [`domain`] (aggregates whose rules are ours) · with the
 //! feature `testing`, `testing` (given events, when a command, then events).
+//!
+//! ## Features
+//!
+//! None is on by default.
+//!
+//! - `testing`: the kit for tests of domains; for `[dev-dependencies]`.
+//! - `schema`: JSON schemas of events, commands and states, by `schemars`.
+//! - `identity`: keys, JWTs and creds of NATS.
 
 #![warn(missing_docs)]
 

@@ -79,6 +79,10 @@ pub trait Typed: DeserializeOwned + Serialize {
 pub trait DomainEvent: Typed {}
 
 /// The commands of one entity; `#[command(entity = "…")]` names it.
+///
+/// It is for commands that have a name and a body outside the program, such as in JSON schemas and in what
+/// the command `cim` and JavaScript are given. Commands that stay in one program need not be of it: an
+/// [`Aggregate`](crate::aggregate::Aggregate) takes any type.
 pub trait DomainCommand: Typed {}
 
 /// The entity of a kind of events or commands.

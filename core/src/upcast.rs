@@ -115,7 +115,8 @@ impl Upcasters {
         self.register_many(event_type, from, move |old| Ok(vec![step(old)?]))
     }
 
-    /// Takes a step that makes several events of one, in their order, or none.
+    /// Takes a step that makes several events of one, in their order, or none, as in the example of
+    /// [`with`](Self::with).
     ///
     /// Otherwise as [`register`](Self::register).
     ///
@@ -141,7 +142,15 @@ impl Upcasters {
         Ok(())
     }
 
-    /// The same upcasters with a step more, for domains that write their steps down.
+    /// The same upcasters with a step more: what
+    /// [`Aggregate::upcasters`](crate::aggregate::Aggregate::upcasters) is made of.
+    ///
+    /// The step is given the payload as it was stored, but already of the next schema version. It gives back
+    /// what that says today: the same type with another body, several events, or none. An event of another
+    /// type states the version that it is of. The step may lead from a type that the enum of the events no
+    /// longer has.
+    ///
+    /// Write bodies as JSON and not with the types of today, which the next version changes.
     ///
     /// # Panics
     ///
@@ -151,10 +160,45 @@ impl Upcasters {
     /// # Examples
     ///
     /// ```
-    /// use cim_core::upcast::Upcasters;
+    /// use cim_core::upcast::{Payload, Upcasters};
+    /// use cim_core::version::SchemaVersion;
+    /// use serde_json::{Value, json};
     ///
-    /// // Nobody needs to know any more that a lamp was cleaned.
-    /// let upcasters = Upcasters::default().with("LampCleaned", 1, |_| Ok(Vec::new()));
+    /// let upcasters = Upcasters::default()
+    ///     // Nobody needs to know any more that a lamp was cleaned.
+    ///     .with("LampCleaned", 1, |_| Ok(Vec::new()))
+    ///     // Version 1 counted in watts, version 2 counts in milliwatts.
+    ///     .with("LampLit", 1, |mut old| {
+    ///         let body: Value = serde_json::from_slice(&old.body)?;
+    ///         let watts = body["watts"].as_u64().ok_or("expected `watts`")?;
+    ///         let milliwatts = watts.checked_mul(1000).ok_or("too many `watts`")?;
+    ///         old.body = json!({ "milliwatts": milliwatts }).to_string().into();
+    ///         Ok(vec![old])
+    ///     })
+    ///     // A lamp that was switched over went out and was lit, with the body that `LampLit` had then.
+    ///     .with("LampSwitched", 1, |old| {
+    ///         let out = Payload {
+    ///             event_type: "LampPutOut".parse()?,
+    ///             schema_version: SchemaVersion::FIRST,
+    ///             body: "{}".into(),
+    ///         };
+    ///         let lit = Payload {
+    ///             event_type: "LampLit".parse()?,
+    ///             schema_version: SchemaVersion::FIRST,
+    ///             body: old.body,
+    ///         };
+    ///         Ok(vec![out, lit])
+    ///     });
+    ///
+    /// let switched = Payload {
+    ///     event_type: "LampSwitched".parse()?,
+    ///     schema_version: SchemaVersion::FIRST,
+    ///     body: r#"{"watts":40}"#.into(),
+    /// };
+    /// let today = upcasters.upcast(switched)?;
+    /// assert_eq!(today[0].event_type.as_str(), "LampPutOut");
+    /// assert_eq!(today[1].body, r#"{"milliwatts":40000}"#); // `LampLit` went through its own step.
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
     pub fn with(

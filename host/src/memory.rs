@@ -50,21 +50,25 @@ struct Events {
     ids: HashMap<EventId, usize>,
 }
 
-impl MemoryStore {
-    /// Makes an empty store.
+impl Default for MemoryStore {
+    /// An empty store with the canonical layout of subjects, which is what tests of a domain need.
     ///
     /// # Examples
     ///
     /// ```
-    /// use cim_core::subject::{StoreTemplate, SubjectTemplate};
     /// use cim_host::memory::MemoryStore;
     /// use cim_host::store::EventStore;
     ///
-    /// let template = StoreTemplate::new(SubjectTemplate::canonical_events())?;
-    /// let store = MemoryStore::new(template);
+    /// let store = MemoryStore::default();
     /// assert!(store.info().url.starts_with("memory:"));
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    fn default() -> Self {
+        Self::new(StoreTemplate::default())
+    }
+}
+
+impl MemoryStore {
+    /// Makes an empty store whose subjects are built by `template`.
     pub fn new(template: StoreTemplate) -> Self {
         let store_id = clock::store_id();
         let info = StoreInfo {

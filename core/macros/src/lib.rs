@@ -23,7 +23,7 @@ use declare::Kind;
 /// | Attribute | Where | Says |
 /// |---|---|---|
 /// | `#[event(entity = "lamp")]` | enum, required | the entity, as subjects say it |
-/// | `#[event(operation = "put-out")]` | variant | the last token of the subject; by default the name of the type without the entity, `LampLit` being `lit` |
+/// | `#[event(operation = "put-out")]` | variant | the last token of the subject; by default the name of the type in kebab-case, without the entity at its start: `LampLit` is `lit`, `LampBulbChanged` is `bulb-changed`, `FuseBlown` is `fuse-blown` |
 /// | `#[event(version = 2)]` | variant | the version of the schema, 1 by default; an upcaster leads there from each earlier one |
 ///
 /// An enum does not compile with a name that could not be stored, with one operation of two types, or with
@@ -38,7 +38,8 @@ pub fn derive_domain_event(input: TokenStream) -> TokenStream {
 /// Declares the command types of an entity: `Typed` and `DomainCommand` for an enum.
 ///
 /// As of events, with `#[command(…)]` in the place of `#[event(…)]`. The default operation is the name of
-/// the type without the entity at its end: of `LightLamp` it is `light`.
+/// the type without the entity at its end: of `LightLamp` it is `light`. Only commands that have a name and a
+/// body outside the program need it; those that stay within are any enum.
 #[proc_macro_derive(DomainCommand, attributes(command))]
 pub fn derive_domain_command(input: TokenStream) -> TokenStream {
     derive(&parse_macro_input!(input as DeriveInput), Kind::Command)

@@ -1,4 +1,7 @@
 //! Which model an entity has, for programs that learn the entity's name only when they run.
+//!
+//! These are the domains of this crate. A domain of your own is not among them and needs nothing of this
+//! module: [`Aggregate`] and a repository are all that a service works with.
 
 use std::error::Error;
 

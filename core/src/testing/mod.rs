@@ -1,6 +1,7 @@
 //! A kit for tests of domains: given events, when a command, then events or a refusal.
 //!
-//! With the feature `testing`, for `[dev-dependencies]`. [`given`] tests what an aggregate decides,
+//! With the feature `testing`, for `[dev-dependencies]`. What is compared is `PartialEq` and `Debug`: events,
+//! errors and, for [`then_state`](Given::then_state), the state; commands are `Debug`. [`given`] tests what an aggregate decides,
 //! [`given_stored`] that it still does so on events of old schemas, [`assert_golden`] what those are read
 //! as, [`assert_upcasters`] that each of them is read; [`Ticks`] is time and chance for tests. Nothing here reads a file or a clock. A store in memory is
 //! `cim_host::memory::MemoryStore`.

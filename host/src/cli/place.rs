@@ -21,6 +21,10 @@ pub(crate) struct Place {
     /// The URL of the store.
     pub(crate) url: String,
     /// Whether it was named with `--store` or `CIM_STORE`.
+    #[cfg_attr(
+        not(feature = "identity"),
+        allow(dead_code, reason = "only `cim keys` asks")
+    )]
     pub(crate) is_named: bool,
     /// What `cim.toml` says.
     pub(crate) config: Config,

@@ -45,6 +45,10 @@ use crate::snapshot::{SnapshotKey, SnapshotStore};
 use crate::store::EventStore;
 
 /// What an aggregate must be for a repository to keep it. It is implemented for all that are.
+///
+/// That is: its state is `Clone`, its events derive [`DomainEvent`], and both may go to other threads.
+/// [`execute`](Repository::execute) asks for `Clone` of commands too, since it may decide twice, and
+/// [`with_snapshots`](Repository::with_snapshots) for `Serialize` and `Deserialize` of the state.
 pub trait Persistent:
     Aggregate<State: Clone + Send + Sync + 'static, Event: DomainEvent + Send + Sync + 'static>
     + 'static
@@ -70,7 +74,6 @@ impl<A> Persistent for A where
 /// use cim_core::aggregate::Aggregate;
 /// use cim_core::id::{AggregateId, Namespace};
 /// use cim_core::payload::DomainEvent;
-/// use cim_core::subject::StoreTemplate;
 /// use cim_host::memory::MemoryStore;
 /// use cim_host::repository::{At, ExecuteError, Repository};
 /// use serde::{Deserialize, Serialize};
@@ -91,6 +94,7 @@ impl<A> Persistent for A where
 ///     }
 /// }
 ///
+/// // So that `?` works on what a repository answers.
 /// impl std::error::Error for IsDark {}
 ///
 /// struct Lamp;
@@ -122,7 +126,7 @@ impl<A> Persistent for A where
 /// }
 ///
 /// # tokio::runtime::Runtime::new()?.block_on(async {
-/// let store = Arc::new(MemoryStore::new(StoreTemplate::default()));
+/// let store = Arc::new(MemoryStore::default());
 /// let lamps = Repository::<Lamp>::new(store, Namespace::default());
 /// let hall = AggregateId::new("hall")?;
 ///
