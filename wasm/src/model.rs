@@ -249,9 +249,13 @@ impl From<HistoryError> for Fault {
 impl From<EventError> for Fault {
     fn from(error: EventError) -> Self {
         let fields = match &error {
-            EventError::UnknownType { entity, event_type } => {
-                json!({ "entity": entity, "eventType": event_type.as_str() })
-            }
+            EventError::UnknownType {
+                entity,
+                event_type,
+                found,
+            } => json!({
+                "entity": entity, "eventType": event_type.as_str(), "found": found.get(),
+            }),
             EventError::Newer {
                 event_type,
                 known,

@@ -71,7 +71,7 @@ enum LampCommand {
     LightLamp { watts: u32 },
 }
 
-#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 struct LampState {
     #[serde(default)]
     watts: u32,
