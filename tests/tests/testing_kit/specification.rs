@@ -336,7 +336,7 @@ fn stored_events_that_cannot_be_read() {
         LampMoved, version 1: not JSON
     error:
         the payload is not a `LampMoved`
-        caused by: expected ident at line 1 column 2
+        caused by: expected an object
 
     stored event 2 cannot be read
     stored:
