@@ -19,6 +19,9 @@ const MAX_ALTERNATIVES: usize = 512;
 /// How deep references and unions may lie in each other at one place.
 const MAX_NESTED: usize = 32;
 
+/// How many schemas may be looked at to spread one out. References may lead to each other many times.
+const MAX_LOOKED_AT: usize = 10_000;
+
 /// What says something about a schema and nothing about values.
 const ANNOTATIONS: [&str; 11] = [
     "$comment",
@@ -37,11 +40,17 @@ const ANNOTATIONS: [&str; 11] = [
 /// The alternatives of a schema within a document of schemas; `None` where they are too many, or a part
 /// is not understood.
 pub(super) fn alternatives(schema: &Value, root: &Value) -> Option<Vec<Alternative>> {
-    spread(schema, root, 0)
+    spread(schema, root, 0, &mut 0)
 }
 
-fn spread(schema: &Value, root: &Value, nested: usize) -> Option<Vec<Alternative>> {
-    if nested > MAX_NESTED {
+fn spread(
+    schema: &Value,
+    root: &Value,
+    nested: usize,
+    looked_at: &mut usize,
+) -> Option<Vec<Alternative>> {
+    *looked_at += 1;
+    if nested > MAX_NESTED || *looked_at > MAX_LOOKED_AT {
         return None;
     }
     let object = match schema {
@@ -55,14 +64,23 @@ fn spread(schema: &Value, root: &Value, nested: usize) -> Option<Vec<Alternative
     for (key, value) in object {
         let parts = match (key.as_str(), value) {
             ("$ref", Value::String(reference)) => {
-                vec![spread(resolve(reference, root)?, root, nested + 1)?]
+                vec![spread(
+                    resolve(reference, root)?,
+                    root,
+                    nested + 1,
+                    looked_at,
+                )?]
             }
             ("allOf", Value::Array(parts)) => {
-                let parts = parts.iter().map(|part| spread(part, root, nested + 1));
+                let parts = parts
+                    .iter()
+                    .map(|part| spread(part, root, nested + 1, looked_at));
                 parts.collect::<Option<Vec<_>>>()?
             }
             ("anyOf" | "oneOf", Value::Array(parts)) => {
-                let parts = parts.iter().map(|part| spread(part, root, nested + 1));
+                let parts = parts
+                    .iter()
+                    .map(|part| spread(part, root, nested + 1, looked_at));
                 vec![parts.collect::<Option<Vec<_>>>()?.concat()]
             }
             ("$ref" | "allOf" | "anyOf" | "oneOf", _) => return None,

@@ -357,6 +357,50 @@ fn maps_are_compared_by_their_values() {
 }
 
 #[test]
+fn a_new_pattern_asks_something_of_fields_that_were_there() {
+    let with = |fields: Value, patterns: Value| {
+        json!({
+            "type": "object",
+            "properties": fields,
+            "patternProperties": patterns,
+            "additionalProperties": false,
+        })
+    };
+    let (text, number) = (json!({"type": "string"}), json!({"type": "integer"}));
+    check_value(
+        with(json!({"x": text}), json!({})),
+        with(json!({"x": text}), json!({"^x$": number})),
+        &[("/a", "value-narrowed")],
+    );
+    check_value(
+        with(json!({}), json!({"^x": text})),
+        with(json!({}), json!({"^x": text, "y$": number})),
+        &[("/a", "value-narrowed")],
+    );
+    check_value(
+        with(json!({}), json!({})),
+        with(json!({}), json!({"^x": text})),
+        &[],
+    );
+}
+
+#[test]
+fn references_that_multiply_end() {
+    let mut earlier = object(json!({"a": {"$ref": "#/$defs/D0"}}), json!([]));
+    let defs = (0..20).map(|number| {
+        let next = json!({"$ref": format!("#/$defs/D{}", number + 1)});
+        (format!("D{number}"), json!({"allOf": vec![next; 20]}))
+    });
+    let last = ("D20".to_owned(), json!({"type": "string"}));
+    earlier["$defs"] = defs.chain([last]).collect::<serde_json::Map<_, _>>().into();
+    let later = object(json!({"a": {"type": "string"}}), json!([]));
+    assert_eq!(
+        breaks(&earlier, &later),
+        [("/a".to_owned(), "schema-incomparable")]
+    );
+}
+
+#[test]
 fn what_is_not_understood_counts_as_a_break() {
     let text = json!({"type": "string"});
     check_value(

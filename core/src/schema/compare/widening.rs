@@ -140,6 +140,13 @@ impl Comparison<'_> {
                 (None, rest) => found.extend(self.values(schema, rest, &path)),
             }
         }
+        // What a new pattern asks, it asks of fields too that have a schema by name or another pattern.
+        let is_kept = |it: &String| old_patterns.contains_key(it);
+        let kept = !old_fields.is_empty() || new_patterns.keys().any(is_kept);
+        if kept && !new_patterns.keys().all(is_kept) {
+            let keyword = "patternProperties".to_owned();
+            found.push((path.to_owned(), Breakage::Narrowed { keyword }));
+        }
         let old_required = names(old, "required");
         for name in names(new, "required") {
             if !old_required.contains(&name) {
