@@ -6,7 +6,8 @@
 use std::fmt;
 
 use cim_core::command::{self, Command, CommandError};
-use cim_core::domain::registry::{self, DomainError as _, Model, ModelVisitor, UnknownEntity};
+use cim_core::domain::model::{DomainError as _, Model};
+use cim_core::domain::registry::{self, ModelVisitor, UnknownEntity};
 use cim_core::event::{NewEvent, RecordedEvent};
 use cim_core::headers::Carrier;
 use cim_core::history::{HistoryError, HistoryFold};

@@ -10,6 +10,7 @@ pub mod hostname;
 #[cfg(feature = "identity")]
 pub mod keys;
 pub mod label;
+pub mod model;
 mod old_text;
 pub mod person;
 pub mod reference;

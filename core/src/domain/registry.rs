@@ -1,67 +1,14 @@
 //! Which model an entity has, for programs that learn the entity's name only when they run.
 //!
 //! These are the domains of this crate. A domain of your own is not among them and needs nothing of this
-//! module: [`Aggregate`] and a repository are all that a service works with.
+//! module: [`Aggregate`](crate::aggregate::Aggregate) and a repository are all that a service works with.
 
-use std::error::Error;
-
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-
-use crate::aggregate::Aggregate;
 use crate::domain::compute::Compute;
+use crate::domain::model::Model;
 use crate::domain::person::Person;
-use crate::payload::{DomainCommand, DomainEvent};
 use crate::upcast::EventReader;
 
 pub use super::unknown_entity::UnknownEntity;
-
-/// Why a domain refuses a command.
-pub trait DomainError: Error + Send + Sync + 'static {
-    /// The stable code of the fault.
-    fn code(&self) -> &'static str;
-}
-
-/// What has a JSON schema, where the feature `schema` asks for one: with it, the derive of
-/// `schemars::JsonSchema`; without it, everything.
-#[cfg(feature = "schema")]
-pub trait Described: schemars::JsonSchema {}
-
-#[cfg(feature = "schema")]
-impl<T: schemars::JsonSchema> Described for T {}
-
-/// What has a JSON schema, where the feature `schema` asks for one: with it, the derive of
-/// `schemars::JsonSchema`; without it, everything.
-#[cfg(not(feature = "schema"))]
-pub trait Described {}
-
-#[cfg(not(feature = "schema"))]
-impl<T> Described for T {}
-
-/// An aggregate that the command and JavaScript can work with: its state and its commands have a form in
-/// JSON, and its refusals a code.
-pub trait Model:
-    Aggregate<
-        State: Clone + Described + DeserializeOwned + PartialEq + Serialize + Send + Sync + 'static,
-        Event: Described + DomainEvent + Send + Sync + 'static,
-        Command: Clone + Described + DomainCommand + Send + Sync + 'static,
-        Error: DomainError,
-    > + 'static
-{
-    /// Its state machines, drawn.
-    fn diagrams() -> Vec<Diagram> {
-        Vec::new()
-    }
-}
-
-/// A state machine, drawn.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Diagram {
-    /// What it shows.
-    pub title: &'static str,
-    /// A document of Mermaid.
-    pub mermaid: String,
-}
 
 /// What is done with a model, whichever it is.
 pub trait ModelVisitor {

@@ -44,7 +44,7 @@ use std::fmt;
 
 use serde_json::Value;
 
-use crate::domain::registry::Model;
+use crate::domain::model::Model;
 use crate::id::{Entity, EventType, NameError, Operation};
 use crate::payload::DomainEvent;
 use crate::upcast::Upcasters;

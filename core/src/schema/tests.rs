@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::aggregate::Aggregate;
-use crate::domain::registry::DomainError;
+use crate::domain::model::DomainError;
 use crate::payload::DomainCommand;
 
 /// A place that a lamp can have.

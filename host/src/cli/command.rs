@@ -6,7 +6,8 @@ mod payload;
 
 use cim_core::append::AppendError;
 use cim_core::command::Command;
-use cim_core::domain::registry::{self, DomainError, Model, ModelVisitor};
+use cim_core::domain::model::{DomainError, Model};
+use cim_core::domain::registry::{self, ModelVisitor};
 use cim_core::event::RecordedEvent;
 use cim_core::id::{AggregateKey, EventId, parse_uuid};
 use cim_core::text::Text;

@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use cim_core::domain::registry::{ENTITIES, Model};
+use cim_core::domain::model::Model;
+use cim_core::domain::registry::ENTITIES;
 use cim_core::id::{AggregateId, Entity};
 use cim_core::payload::EventError;
 

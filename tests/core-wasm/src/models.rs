@@ -11,7 +11,8 @@ use std::error::Error;
 
 use cim_core::append;
 use cim_core::command::{self, Command};
-use cim_core::domain::registry::{self, DomainError as _, Model, ModelVisitor};
+use cim_core::domain::model::{DomainError as _, Model};
+use cim_core::domain::registry::{self, ModelVisitor};
 use cim_core::history::HistoryFold;
 use cim_core::id::{AggregateKey, parse_uuid};
 use cim_core::payload::DomainCommand;

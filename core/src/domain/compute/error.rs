@@ -5,8 +5,8 @@ use std::fmt;
 
 use super::Status;
 use crate::domain::hostname::Hostname;
+use crate::domain::model::DomainError;
 use crate::domain::reference::PolicyId;
-use crate::domain::registry::DomainError;
 
 /// Why a command is refused: nothing happens.
 #[derive(Clone, Debug, Eq, PartialEq)]

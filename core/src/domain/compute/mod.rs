@@ -53,7 +53,7 @@ pub use status::Status;
 pub use tags::{MAX_TAG_LEN, MAX_TAGS, Tag, Tags, TagsError};
 
 use crate::aggregate::Aggregate;
-use crate::domain::registry::{Diagram, Model};
+use crate::domain::model::{Diagram, Model};
 use crate::upcast::Upcasters;
 use lifecycle::{EventKind, Lifecycle};
 

@@ -41,7 +41,7 @@ pub use state::{
 };
 pub use upcast::{OldBodyError, upcasters};
 
-use super::registry::{Diagram, Model};
+use super::model::{Diagram, Model};
 use crate::aggregate::Aggregate;
 use crate::upcast::Upcasters;
 

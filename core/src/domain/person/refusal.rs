@@ -4,8 +4,8 @@ use std::error::Error;
 use std::fmt;
 
 use super::{Date, DialNumber, EmailAddress, Lifecycle, Reason};
+use crate::domain::model::DomainError;
 use crate::domain::reference::PersonId;
-use crate::domain::registry::DomainError;
 
 /// Why a command is refused: nothing happens.
 #[derive(Clone, Debug, Eq, PartialEq)]

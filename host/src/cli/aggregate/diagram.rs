@@ -1,6 +1,7 @@
 //! `cim aggregate diagram`.
 
-use cim_core::domain::registry::{self, Diagram as Drawn, Model, ModelVisitor};
+use cim_core::domain::model::{Diagram as Drawn, Model};
+use cim_core::domain::registry::{self, ModelVisitor};
 use clap::Args;
 use serde_json::{Value, json};
 

@@ -2,7 +2,8 @@
 
 use cim_core::aggregate::HistorySummary;
 use cim_core::chain::Verified;
-use cim_core::domain::registry::{self, ENTITIES, Model, ModelVisitor};
+use cim_core::domain::model::Model;
+use cim_core::domain::registry::{self, ENTITIES, ModelVisitor};
 use cim_core::id::AggregateKey;
 use cim_core::time::Timestamp;
 use cim_core::version::{Head, Version};

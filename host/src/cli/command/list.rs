@@ -1,6 +1,7 @@
 //! `cim command --list`, and commands by their names.
 
-use cim_core::domain::registry::{Model, ModelVisitor};
+use cim_core::domain::model::Model;
+use cim_core::domain::registry::ModelVisitor;
 use cim_core::id::Entity;
 use cim_core::payload::{DeclaredType, Typed};
 use serde_json::{Value, json};

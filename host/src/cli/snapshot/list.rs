@@ -4,7 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use cim_core::chain;
-use cim_core::domain::registry::{self, Model, ModelVisitor};
+use cim_core::domain::model::Model;
+use cim_core::domain::registry::{self, ModelVisitor};
 use cim_core::snapshot::Snapshot;
 use clap::Args;
 use futures_util::TryStreamExt as _;

@@ -1,7 +1,7 @@
 //! Each command, accepted and refused.
 
 use super::*;
-use crate::domain::registry::DomainError;
+use crate::domain::model::DomainError;
 use crate::testing::given;
 
 fn register(tags: Tags) -> ComputeCommand {

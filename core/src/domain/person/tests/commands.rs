@@ -1,7 +1,7 @@
 //! Each command about a person and its life, accepted and refused.
 
 use super::*;
-use crate::domain::registry::DomainError;
+use crate::domain::model::DomainError;
 use crate::testing::given;
 
 fn create() -> PersonCommand {
