@@ -25,6 +25,8 @@ pub(super) fn breaks(old: &Value, new: &Value) -> Vec<(String, Breakage)> {
         steps: 0,
     };
     let mut found = comparison.values(old, new, "");
+    // The order of fields is another one where `serde_json` keeps them as they were written.
+    found.sort_by(|one, other| one.0.cmp(&other.0));
     found.dedup();
     found
 }
