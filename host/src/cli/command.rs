@@ -40,8 +40,8 @@ Examples:
     --data '{\"asset_tag\":\"A 7\"}'
 
 The aggregate is loaded and the command decided on its state; what happens is stored. When another
-writer was faster, it is decided anew. With --command-id it can be run again without harm: it is
-executed once."
+writer was faster, it is decided anew. With --command-id it can be run again without harm: once
+something is stored for that id, the answer is what was stored, whatever is asked with it then."
 )]
 pub(crate) struct GiveCommand {
     /// The entity: `compute`, `domain/compute` or the whole `organization.unit.domain.compute`
@@ -152,16 +152,21 @@ impl Give<'_> {
                 Err(failure(error, &key, is_there, id))
             }
         };
-        if let Ok(answer) = &answer {
-            answer.print(given.json, self.out)?;
-            if let Some(head) = answer.head {
-                given::warn_of_length(&key, head.version, &place.config);
-            }
-        }
         repository.settle().await;
         model::say_reports(&repository.snapshot_reports());
-        answer?;
-        Ok(opened.store.close().await?)
+        let closed = opened.store.close().await;
+        let answer = answer?;
+        answer.print(given.json, self.out).map_err(|failure| {
+            failure.help(format!(
+                "the command `{id}` was executed, and only its answer could not be written; `cim read \
+                 {}.{} {}` shows what is stored",
+                key.namespace, key.entity, key.id
+            ))
+        })?;
+        if let Some(head) = answer.head {
+            given::warn_of_length(&key, head.version, &place.config);
+        }
+        Ok(closed?)
     }
 
     async fn repository<M: Model>(&self, opened: &Opened, key: &AggregateKey) -> Repository<M> {

@@ -9,6 +9,7 @@ use cim_core::append::{AppendError, Rejection};
 use cim_core::chain::ChainError;
 use serde_json::json;
 
+use super::show::plain;
 use crate::config::ConfigError;
 use crate::import::ImportError;
 #[cfg(feature = "jetstream")]
@@ -117,7 +118,10 @@ impl Failure {
 }
 
 /// A text to be shown: a seed may have been typed in place of a name.
+/// A text without seeds and, since a terminal obeys them, without control characters but for new lines.
 fn shown(text: String) -> String {
+    let lines = text.split('\n').map(plain);
+    let text = lines.collect::<Vec<_>>().join("\n");
     #[cfg(feature = "identity")]
     let text = cim_core::nkey::without_seeds(&text).into_owned();
     text
@@ -415,6 +419,17 @@ impl From<PluginError> for Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_terminal_is_not_commanded_by_what_is_quoted() {
+        let failure = Failure::usage("`\u{1b}[31mred\u{7}`\nsecond line");
+        let text = failure.text();
+        assert!(text.contains("second line"), "{text}");
+        assert!(
+            !text.chars().any(|it| it.is_control() && it != '\n'),
+            "{text:?}"
+        );
+    }
 
     #[test]
     fn what_the_system_says_decides_the_exit_code() {

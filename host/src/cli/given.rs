@@ -1,9 +1,10 @@
 //! What is given on the command line with an event or a command: a payload and metadata.
 
-use std::io::Read as _;
+use std::io::Read;
 
 use bytes::Bytes;
 use cim_core::id::AggregateKey;
+use cim_core::message::MAX_EVENT_SIZE;
 use cim_core::metadata::Metadata;
 use cim_core::text::Text;
 use cim_core::version::Version;
@@ -15,17 +16,32 @@ use crate::config::Config;
 /// The bytes of `--data`: the text itself, those of `@FILE`, or with `-` those of standard input.
 pub(crate) fn data(text: &str) -> Result<Bytes, Failure> {
     if text == "-" {
-        let mut bytes = Vec::new();
-        std::io::stdin().lock().read_to_end(&mut bytes)?;
-        return Ok(bytes.into());
+        return bounded(std::io::stdin().lock())?.ok_or_else(too_long);
     }
     let Some(path) = text.strip_prefix('@') else {
         return Ok(Bytes::copy_from_slice(text.as_bytes()));
     };
-    std::fs::read(path).map(Bytes::from).map_err(|error| {
+    let read = std::fs::File::open(path).and_then(bounded);
+    let read = read.map_err(|error| {
         Failure::file("read", path.as_ref(), &error)
             .help("`--data @FILE` reads the payload from a file")
-    })
+    })?;
+    read.ok_or_else(too_long)
+}
+
+/// All that is there; `None` where no event could hold it.
+fn bounded(source: impl Read) -> std::io::Result<Option<Bytes>> {
+    let mut bytes = Vec::new();
+    let most = MAX_EVENT_SIZE as u64 + 1;
+    source.take(most).read_to_end(&mut bytes)?;
+    Ok((bytes.len() <= MAX_EVENT_SIZE).then(|| bytes.into()))
+}
+
+fn too_long() -> Failure {
+    Failure::usage(format!(
+        "the payload is too long: expected at most {MAX_EVENT_SIZE} bytes"
+    ))
+    .help("store large data elsewhere, and its address and hash in the event")
 }
 
 /// The metadata of `--meta NAME=VALUE`, given any number of times.

@@ -10,6 +10,9 @@ use super::path::{below, place};
 /// The most faults that are told of one body: after so many it is of another type.
 const MAX_FAULTS: usize = 50;
 
+/// How many faults of one body are looked at; a long list may have one in each place.
+const MAX_LOOKED_AT: usize = 1_000;
+
 /// A schema that is ready to check bodies.
 #[derive(Debug)]
 pub(super) struct BodySchema(Validator);
@@ -36,7 +39,7 @@ impl BodySchema {
         if self.0.is_valid(body) {
             return Vec::new();
         }
-        let errors: Vec<_> = self.0.iter_errors(body).collect();
+        let errors: Vec<_> = self.0.iter_errors(body).take(MAX_LOOKED_AT).collect();
         let mut found = faults_of(&errors);
         found.truncate(MAX_FAULTS);
         found

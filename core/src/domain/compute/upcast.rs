@@ -36,6 +36,9 @@ const ENVELOPE: [&str; 7] = [
     "causation_id",
 ];
 
+/// What the two wrappings of version 1 said of the event themselves.
+const AROUND: [&str; 3] = ["aggregate_type", "event_type", "sequence"];
+
 /// How version 1 wrote ten kinds of resources, and their names.
 const SPELLINGS: [(&str, &str); 10] = [
     ("i_d_s", "ids"),
@@ -55,7 +58,8 @@ fn step(old: Payload) -> Result<Vec<Payload>, StepError> {
     let mut body = object(None, serde_json::from_slice(&old.body)?)?;
     for wrapping in ["data", "event"] {
         if let Some(wrapped) = body.remove(wrapping) {
-            body = object(Some(wrapping), wrapped)?;
+            let around = std::mem::replace(&mut body, object(Some(wrapping), wrapped)?);
+            keep_unknown(around, &mut body)?;
         }
     }
     check_type(body.get("type"), event_type)?;
@@ -82,6 +86,24 @@ fn object(field: Option<&'static str>, value: Value) -> Result<Map<String, Value
             Err(BodyError::NotObject { field })
         }
     }
+}
+
+/// Takes what a wrapping said and nobody knows into the body, where the schema of today finds it.
+fn keep_unknown(
+    around: Map<String, Value>,
+    body: &mut Map<String, Value>,
+) -> Result<(), BodyError> {
+    for (field, value) in around {
+        let is_known = ENVELOPE.contains(&field.as_str()) || AROUND.contains(&field.as_str());
+        if is_known || field == "metadata" && value.is_null() {
+            continue;
+        }
+        if body.contains_key(&field) {
+            return Err(BodyError::Twice { field });
+        }
+        body.insert(field, value);
+    }
+    Ok(())
 }
 
 /// The type in a body, where there is one, is that of the event in snake case.
@@ -179,6 +201,7 @@ enum BodyError {
     OtherType { expected: String, found: String },
     MissingField { field: &'static str },
     InvalidValue { field: &'static str, found: String },
+    Twice { field: String },
 }
 
 impl fmt::Display for BodyError {
@@ -193,6 +216,9 @@ impl fmt::Display for BodyError {
             Self::MissingField { field } => write!(f, "the body has no `{field}`"),
             Self::InvalidValue { field, found } => {
                 write!(f, "`{field}` has an invalid value, `{found}`")
+            }
+            Self::Twice { field } => {
+                write!(f, "`{}` stands in the body and around it", shorten(field))
             }
         }
     }

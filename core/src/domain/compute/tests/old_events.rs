@@ -277,3 +277,29 @@ fn every_type_has_a_step_and_its_name_as_operation() {
         assert_eq!(*schema_version, 2);
     }
 }
+
+#[test]
+fn what_a_wrapping_says_and_nobody_knows_is_kept() {
+    let upcast = |body: &str| {
+        let old = crate::upcast::Payload {
+            event_type: EventType::new("AssetTagAssigned").expect("a type"),
+            schema_version: SchemaVersion::FIRST,
+            body: bytes::Bytes::copy_from_slice(body.as_bytes()),
+        };
+        Compute::upcasters().upcast(old)
+    };
+    let known = r#"{"sequence":7,"metadata":null,"site":"Berlin","data":{"aggregate_type":"compute_resource","event":{"asset_tag":"A 7"}}}"#;
+    let body = &upcast(known).expect("readable")[0].body;
+    let body: serde_json::Value = serde_json::from_slice(body).expect("JSON");
+    assert_eq!(
+        body,
+        serde_json::json!({"asset_tag": "A 7", "site": "Berlin"})
+    );
+    let twice = r#"{"asset_tag":"B","data":{"asset_tag":"A 7"}}"#;
+    let error = upcast(twice).expect_err("said twice");
+    let source = std::error::Error::source(&error).expect("why");
+    assert_eq!(
+        source.to_string(),
+        "`asset_tag` stands in the body and around it"
+    );
+}
