@@ -41,7 +41,7 @@ fn too_long() -> Failure {
     Failure::usage(format!(
         "the payload is too long: expected at most {MAX_EVENT_SIZE} bytes"
     ))
-    .help("store large data elsewhere, and its address and hash in the event")
+    .help("store large content elsewhere and append its address or hash")
 }
 
 /// The metadata of `--meta NAME=VALUE`, given any number of times.
